@@ -1,0 +1,254 @@
+/*
+ * The client: retrieves symbols from many nodes and stores them there.
+ *
+ * A client owns a fixed number of threads (one for the network, and options.workers for hashing and sinks), its
+ * connections, and one byte budget that all its work shares. All functions may be called from any thread.
+ */
+#ifndef SYMWAVE_CLIENT_H
+#define SYMWAVE_CLIENT_H
+
+#include "symwave/log.h"
+#include "symwave/node_list.h"
+#include "symwave/report.h"
+#include "symwave/sink.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What a client is told once. In every field 0 means the default, given with its reason. Set size to
+ * sizeof(struct sw_client_options), as SW_CLIENT_OPTIONS_INIT does; fields are only ever added at the end.
+ */
+struct sw_client_options {
+    size_t size;
+    /*
+     * Bytes asked for and not yet in a sink, and bytes read and not yet stored; default 32 MiB, 1 MiB to 16 GiB.
+     * Enough to keep 32 requests of 16 symbols of 64 KiB in flight.
+     */
+    uint64_t budget_bytes;
+    /* Candidates a key, the design's K; default 6, 1 to 16. Must be the same in every client of a network. */
+    uint32_t candidates;
+    /* Keys in one request; default 600, the network's own limit, 1 to 600. */
+    uint32_t request_keys_max;
+    /* RPCs in flight, over all nodes; default 32 (8 batches of 4), 1 to 1024. */
+    uint32_t requests_max;
+    /* RPCs in flight at one node; default 4, so that a round trip is hidden and no node holds all of them. */
+    uint32_t node_requests_max;
+    /* Keys handed out to nodes' queues at once; default 12,000 (8 batches of 1,500). Bounds what a retrieval holds. */
+    uint32_t window_keys_max;
+    /* Keys asked of the local store at once; default 5,000. */
+    uint32_t local_keys_max;
+    /* Milliseconds without an answered key after which a request is given up and its keys asked elsewhere; 2,000. */
+    uint32_t stall_timeout_ms;
+    /* Bytes of the largest symbol that is accepted; default 1 MiB, at most 64 MiB. */
+    uint64_t value_bytes_max;
+    /* Threads that hash and write; default 2, 1 to 64. */
+    uint32_t workers;
+    /* Milliseconds that a node may take over one group of stored symbols; default 30,000 (it waits for its disk). */
+    uint32_t store_timeout_ms;
+    /* Most detailed level passed to log; default SW_LOG_INFO. */
+    enum sw_log_level log_level;
+    sw_log_fn log; /* NULL: no log */
+    void *log_data;
+};
+
+#define SW_CLIENT_OPTIONS_INIT                                                                                         \
+    {                                                                                                                  \
+        .size = sizeof(struct sw_client_options)                                                                       \
+    }
+
+struct sw_client;
+
+/*
+ * Opens a client on a list of nodes, which is copied. Connects to nobody yet. options may be NULL. The caller closes
+ * *client. SW_INVALID_ARGUMENT (an option out of bounds, an empty list), SW_NO_MEMORY, SW_IO_ERROR (no thread).
+ */
+SW_PUBLIC enum sw_status sw_client_open(const struct sw_client_options *options, const struct sw_node_list *nodes,
+                                        struct sw_client **client, struct sw_error *error);
+
+/*
+ * Replaces the node list, which is copied. Work under way goes on with the list it began with; what starts later uses
+ * the new one. Does not block. SW_INVALID_ARGUMENT, SW_NO_MEMORY.
+ */
+SW_PUBLIC enum sw_status sw_client_set_nodes(struct sw_client *client, const struct sw_node_list *nodes,
+                                             struct sw_error *error);
+
+/* Closes a client, NULL allowed, once no call on it is running; waits for its threads. */
+SW_PUBLIC void sw_client_close(struct sw_client *client);
+
+/* A means to end calls from any thread. It may be passed to several calls at once and ends them all. */
+struct sw_cancel;
+SW_PUBLIC struct sw_cancel *sw_cancel_new(void);         /* NULL without memory */
+SW_PUBLIC void sw_cancel_free(struct sw_cancel *cancel); /* after the calls that use it have returned */
+/* Ends the calls: they return SW_CANCELLED soon. Never waits, any thread, any number of times; not in a signal handler.
+ */
+SW_PUBLIC void sw_cancel_fire(struct sw_cancel *cancel);
+
+/* How a call is getting on. */
+struct sw_progress {
+    uint64_t symbols;       /* done */
+    uint64_t symbols_total; /* required; 0 where it is not known */
+    uint64_t bytes;         /* of values done */
+    uint32_t wave;          /* the highest wave that was asked */
+    uint32_t requests;      /* in flight */
+    uint64_t elapsed_us;
+};
+
+/* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */
+typedef void (*sw_progress_fn)(const struct sw_progress *progress, void *user_data);
+
+/* What one retrieval is told; 0 and NULL mean the default. Set size as with sw_client_options. */
+struct sw_retrieve_options {
+    size_t size;
+    const char *task_id;  /* decides who is each key's primary; default "" */
+    uint64_t required;    /* stop at this many symbols; default (0) all keys, and so is more than there are keys */
+    uint32_t deadline_ms; /* for the whole call; default none */
+    uint32_t progress_interval_ms;      /* default 200 */
+    const struct sw_local_store *local; /* asked first; default none */
+    struct sw_cancel *cancel;
+    sw_progress_fn progress;
+    void *progress_data;
+};
+
+#define SW_RETRIEVE_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        .size = sizeof(struct sw_retrieve_options)                                                                     \
+    }
+
+/*
+ * Retrieves symbols into a sink: asks the local store, then each key's nodes in waves, checks every symbol, and stops
+ * at the required number. Each key is delivered at most once. Blocks; many may run at once on one client. keys, options
+ * and sink are borrowed for the call, no callback runs after it.
+ *
+ * *report, where report is not NULL, is set on success and failure alike (NULL only without memory); the caller frees
+ * it with sw_report_free.
+ *
+ * SW_OK: required symbols are in the sink. SW_SHORT: fewer could be had, every candidate was asked. SW_CANCELLED,
+ * SW_DEADLINE_EXCEEDED: ended early, what was delivered stays. SW_INVALID_ARGUMENT, SW_NO_MEMORY, or the sink's status.
+ */
+SW_PUBLIC enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key *keys, size_t key_count,
+                                            const struct sw_retrieve_options *options, const struct sw_sink *sink,
+                                            struct sw_report **report, struct sw_error *error);
+
+/* A map from keys to values in memory, as sw_batch_retrieve returns it. Read-only use from any thread. */
+struct sw_symbol_map;
+SW_PUBLIC void sw_symbol_map_free(struct sw_symbol_map *map); /* NULL is allowed */
+SW_PUBLIC size_t sw_symbol_map_count(const struct sw_symbol_map *map);
+/* The value of a key, valid until the map is freed, or NULL where the map lacks it. */
+SW_PUBLIC const void *sw_symbol_map_get(const struct sw_symbol_map *map, const struct sw_key *key, size_t *value_bytes);
+
+/*
+ * As sw_retrieve_stream, into a map. The map holds all values: use it for what fits in memory. *map is set on every
+ * return, to NULL only without memory or with an invalid argument; the caller frees it.
+ */
+SW_PUBLIC enum sw_status sw_batch_retrieve(struct sw_client *client, const struct sw_key *keys, size_t key_count,
+                                           const struct sw_retrieve_options *options, struct sw_symbol_map **map,
+                                           struct sw_report **report, struct sw_error *error);
+
+/* A value to store; release, where not NULL, is called once when the SDK is done with the bytes, from any thread. */
+struct sw_value {
+    const void *bytes;
+    size_t bytes_count;
+    void (*release)(const void *bytes, void *release_data);
+    void *release_data;
+};
+
+/*
+ * Gives the next value to store: SW_OK with value->bytes set, or with value->bytes NULL at the end. Any other status
+ * ends the store with it. Called on the thread that called sw_store_stream; may block.
+ */
+typedef enum sw_status (*sw_source_fn)(struct sw_value *value, struct sw_error *error, void *user_data);
+
+/* Told what became of each symbol, in the order of the source, when all of its nodes have answered or failed. */
+typedef void (*sw_stored_fn)(uint64_t index, const struct sw_key *key, uint32_t replicas, uint32_t replicas_wanted,
+                             void *user_data);
+
+/* What one store is told; 0 and NULL mean the default. */
+struct sw_store_options {
+    size_t size;
+    uint32_t deadline_ms;
+    uint32_t progress_interval_ms; /* default 200 */
+    /* Per cent of replica writes that must succeed; default 75. A symbol without any replica always fails the store. */
+    uint32_t replicas_percent_min;
+    struct sw_cancel *cancel;
+    sw_progress_fn progress; /* symbols and bytes count what has been answered by all nodes */
+    void *progress_data;
+    sw_stored_fn stored;
+    void *stored_data;
+};
+
+#define SW_STORE_OPTIONS_INIT                                                                                          \
+    {                                                                                                                  \
+        .size = sizeof(struct sw_store_options)                                                                        \
+    }
+
+/*
+ * Stores each value of a source on its K nearest nodes, with at most the client's byte budget in memory. Blocks. A
+ * value is placed when the node has answered that it is durable. *report as in sw_retrieve_stream, freed with
+ * sw_store_report_free.
+ *
+ * SW_OK; SW_SHORT: fewer replicas than asked for, the report says how many and why; SW_CANCELLED,
+ * SW_DEADLINE_EXCEEDED, SW_INVALID_ARGUMENT (an empty or oversized value), SW_NO_MEMORY, or the source's status.
+ */
+SW_PUBLIC enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, void *source_data,
+                                         const struct sw_store_options *options, struct sw_store_report **report,
+                                         struct sw_error *error);
+
+/* The same for an array, borrowed for the call; release functions are called. */
+SW_PUBLIC enum sw_status sw_store(struct sw_client *client, const struct sw_value *values, size_t value_count,
+                                  const struct sw_store_options *options, struct sw_store_report **report,
+                                  struct sw_error *error);
+
+/* One key's way: its candidates nearest first, and the base index of its wave 0. */
+struct sw_route {
+    uint32_t base;
+    uint32_t candidate_count;
+    struct {
+        const char *id; /* valid until the client is closed or gets another node list */
+        const char *address;
+    } candidates[SW_WAVES_MAX];
+};
+
+/* Where a key of a task is asked for. Does not block, asks nobody. SW_INVALID_ARGUMENT. */
+SW_PUBLIC enum sw_status sw_client_route(struct sw_client *client, const struct sw_key *key, const char *task_id,
+                                         struct sw_route *route, struct sw_error *error);
+
+/* What a node says of itself (GetNodeInfo, health Check). */
+struct sw_node_status {
+    const char *id;      /* as in the node list */
+    const char *address; /* as in the node list */
+    bool reached;
+    bool serving; /* by health Check */
+    bool writable;
+    uint64_t symbol_count;
+    uint64_t stored_bytes;
+    uint64_t latency_us;                        /* of GetNodeInfo on an open connection */
+    char reported_id[SW_NODE_ID_BYTES_MAX + 1]; /* what the node calls itself */
+    char version[32];
+    uint32_t keys_max;
+    uint64_t value_bytes_max;
+    uint64_t message_bytes_max;
+    char error[SW_ERROR_MESSAGE_SIZE]; /* why it was not reached */
+};
+
+/*
+ * Asks every node of the list, all at once, within timeout_ms. The caller frees *statuses with free(); its strings
+ * live as long as the client's node list. Blocks. SW_OK even where nodes were not reached; SW_NO_MEMORY, SW_CANCELLED.
+ */
+SW_PUBLIC enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms,
+                                                 struct sw_node_status **statuses, size_t *status_count,
+                                                 struct sw_error *error);
+
+/*
+ * Settings of the whole process that make the network path faster and smaller, for an executable that is willing:
+ * malloc keeps its pages, and gRPC honours read chunk sizes. Call it first in main, before any thread. The SDK never
+ * does it by itself.
+ */
+SW_PUBLIC void sw_process_tune(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

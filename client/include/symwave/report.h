@@ -1,0 +1,106 @@
+/*
+ * Reports: what a retrieval or a store did, in numbers.
+ *
+ * A report is made by the library and freed by the caller. Its structs only ever grow at their ends.
+ */
+#ifndef SYMWAVE_REPORT_H
+#define SYMWAVE_REPORT_H
+
+#include "symwave/key.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SW_WAVES_MAX 16
+
+/* What happened in one wave, wave 0 being each key's primary. */
+struct sw_report_wave {
+    uint64_t keys_asked;
+    uint64_t found;
+    uint64_t missing; /* the node said that it lacks the key */
+    uint64_t failed;  /* the request failed or was too slow before this key was answered */
+    uint64_t corrupt; /* bytes came that do not hash to the key */
+};
+
+/* What happened at one node. */
+struct sw_report_node {
+    const char *id;
+    const char *address;
+    uint64_t requests;
+    uint64_t requests_failed; /* ended by an error or given up as too slow */
+    uint64_t keys_asked;
+    uint64_t found; /* symbols taken: delivered, or for a store placed or already there */
+    uint64_t missing;
+    uint64_t corrupt;                       /* wrong bytes, keys never asked for, duplicates */
+    uint64_t bytes;                         /* of values, good or not */
+    char last_error[SW_ERROR_MESSAGE_SIZE]; /* empty where there was none */
+};
+
+/* A retrieval. */
+struct sw_report {
+    enum sw_status status;
+    uint64_t keys;           /* distinct keys asked for */
+    uint64_t keys_duplicate; /* more of the same in the caller's list */
+    uint64_t required;
+    uint64_t found_local;
+    uint64_t found_network;
+    uint64_t missing; /* required - found, when that is above 0 */
+    uint64_t requests;
+    uint64_t requests_failed;
+    uint64_t bytes;          /* of values delivered to the sink, local ones included */
+    uint64_t bytes_received; /* of values that came over the network */
+    uint64_t bytes_wasted;   /* of those, what was not delivered: corrupt, unasked, duplicate, too late */
+    uint64_t symbols_wasted;
+    uint64_t budget_bytes;            /* the client's byte budget */
+    uint64_t budget_high_water_bytes; /* the most of it that was reserved at once during this retrieval */
+    uint64_t first_symbol_us;         /* from the start to the first symbol in the sink; 0 where none came */
+    uint64_t elapsed_us;
+    uint32_t wave_count; /* used entries of waves */
+    struct sw_report_wave waves[SW_WAVES_MAX];
+    uint64_t node_count;
+    const struct sw_report_node *nodes; /* only nodes that were asked */
+    /* Up to missing_sample_count keys that every candidate was asked for in vain; the caller's list order. */
+    uint64_t missing_sample_count;
+    const struct sw_key *missing_sample;
+};
+
+#define SW_REPORT_MISSING_SAMPLE_MAX 16
+
+/* A store. A replica is one symbol on one node. */
+struct sw_store_report {
+    enum sw_status status;
+    uint64_t symbols;          /* read from the source */
+    uint64_t bytes;            /* of their values, each counted once */
+    uint64_t replicas_wanted;  /* symbols x min(K, nodes) */
+    uint64_t replicas_placed;  /* newly stored, durable */
+    uint64_t replicas_present; /* already there */
+    uint64_t replicas_refused; /* a node took the symbol and declined it */
+    uint64_t replicas_failed;  /* the node was not reached, or failed or was too slow before it answered */
+    uint64_t symbols_without_replica;
+    uint64_t requests;
+    uint64_t bytes_sent; /* of values, all replicas */
+    uint64_t budget_bytes;
+    uint64_t budget_high_water_bytes;
+    uint64_t elapsed_us;
+    uint64_t node_count;
+    const struct sw_report_node *nodes;
+    char first_failure[SW_ERROR_MESSAGE_SIZE]; /* empty where there was none */
+};
+
+/* Frees a report; NULL is allowed. */
+SW_PUBLIC void sw_report_free(struct sw_report *report);
+SW_PUBLIC void sw_store_report_free(struct sw_store_report *report);
+
+/*
+ * A report as a JSON object, NUL-terminated, whose members are named as the fields above; the caller frees it with
+ * free(). NULL without memory. Any thread.
+ */
+SW_PUBLIC char *sw_report_to_json(const struct sw_report *report);
+SW_PUBLIC char *sw_store_report_to_json(const struct sw_store_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Sinks: where retrieved symbols go; and local stores: where they may be already.
+ */
+#ifndef SYMWAVE_SINK_H
+#define SYMWAVE_SINK_H
+
+#include "symwave/key.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One symbol as a sink sees it: its bytes hash to its key. All pointers are valid during the call only. */
+struct sw_symbol {
+    const struct sw_key *key;
+    size_t key_index; /* the key's place in the list that the caller passed (of equal keys, the first) */
+    const void *value;
+    size_t value_bytes;
+    const char *node_id; /* who sent it; NULL where it came from the local store */
+};
+
+/*
+ * Takes a symbol. Returns SW_OK when the symbol is in its place, so that it may be counted; anything else ends the
+ * retrieval with that status and the error's message. May block: the network then waits, memory does not grow. Calls
+ * of one retrieval never overlap, but may come from different threads of the client.
+ */
+typedef enum sw_status (*sw_sink_fn)(const struct sw_symbol *symbol, struct sw_error *error, void *user_data);
+
+struct sw_sink {
+    sw_sink_fn take;
+    void *user_data;
+};
+
+/*
+ * A local store: asked for every key, in batches, before the network is. What it returns is hashed like anything else.
+ */
+struct sw_local_store {
+    /*
+     * Calls found(i, value, value_bytes, found_data) for each keys[i] that the store holds, in any order, on the
+     * calling thread; stops early when found returns false. A key it lacks is simply not reported. Any status but
+     * SW_OK is logged, and the network asked for the rest. May block.
+     */
+    enum sw_status (*get_batch)(const struct sw_key *keys, size_t key_count,
+                                bool (*found)(size_t index, const void *value, size_t value_bytes, void *found_data),
+                                void *found_data, struct sw_error *error, void *user_data);
+    void *user_data;
+};
+
+/*
+ * A folder with one file a symbol, named by the base58 key. As a sink it writes each symbol to a nameless or temporary
+ * file first and links it to its name when it is whole, so no reader ever sees half a symbol; as a local store it gives
+ * back what the folder has. The two may be used in one retrieval: what is there already is then neither fetched nor
+ * written again, and a file whose bytes do not hash to its name is replaced.
+ */
+struct sw_dir_sink;
+
+/*
+ * Opens a folder, which is made if it does not exist (its parent must). Fails at once where it cannot be written:
+ * SW_NOT_FOUND, SW_IO_ERROR, SW_NO_SPACE, SW_NO_MEMORY. The caller closes it after the last retrieval that uses it.
+ */
+SW_PUBLIC enum sw_status sw_dir_sink_open(const char *path, struct sw_dir_sink **sink, struct sw_error *error);
+SW_PUBLIC void sw_dir_sink_close(struct sw_dir_sink *sink); /* NULL is allowed */
+
+/* The folder as a sink and as a local store; both borrow it. */
+SW_PUBLIC struct sw_sink sw_dir_sink_as_sink(struct sw_dir_sink *sink);
+SW_PUBLIC struct sw_local_store sw_dir_sink_as_local_store(struct sw_dir_sink *sink);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

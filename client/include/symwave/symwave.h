@@ -1,0 +1,13 @@
+/* All of the SDK's headers. */
+#ifndef SYMWAVE_SYMWAVE_H
+#define SYMWAVE_SYMWAVE_H
+
+#include "symwave/client.h"
+#include "symwave/key.h"
+#include "symwave/log.h"
+#include "symwave/node_list.h"
+#include "symwave/report.h"
+#include "symwave/sink.h"
+#include "symwave/status.h"
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * A thin layer over the gRPC C core: one completion-queue thread, messages made of segments, and calls of all four
+ * kinds on both sides as callbacks. No type of gRPC shows here; gRPC's headers are included by rpc_core.h alone.
+ *
+ * Threads: every callback runs on the loop's one thread, which is also the poller, so a callback must not block, hash
+ * or touch a disk. Every function may be called from any thread unless it says otherwise.
+ */
+#ifndef SW_RPC_H
+#define SW_RPC_H
+
+#include "symwave/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* The status codes of gRPC, by their numbers on the wire. */
+enum sw_rpc_code {
+    SW_RPC_OK = 0,
+    SW_RPC_CANCELLED = 1,
+    SW_RPC_UNKNOWN = 2,
+    SW_RPC_INVALID_ARGUMENT = 3,
+    SW_RPC_DEADLINE_EXCEEDED = 4,
+    SW_RPC_NOT_FOUND = 5,
+    SW_RPC_ALREADY_EXISTS = 6,
+    SW_RPC_PERMISSION_DENIED = 7,
+    SW_RPC_RESOURCE_EXHAUSTED = 8,
+    SW_RPC_FAILED_PRECONDITION = 9,
+    SW_RPC_ABORTED = 10,
+    SW_RPC_OUT_OF_RANGE = 11,
+    SW_RPC_UNIMPLEMENTED = 12,
+    SW_RPC_INTERNAL = 13,
+    SW_RPC_UNAVAILABLE = 14,
+    SW_RPC_DATA_LOSS = 15,
+    SW_RPC_UNAUTHENTICATED = 16,
+};
+
+/* "UNAVAILABLE"; never NULL. */
+const char *sw_rpc_code_name(enum sw_rpc_code code);
+/* The status of Symwave that a code stands for, and back. */
+enum sw_status sw_rpc_code_to_status(enum sw_rpc_code code);
+enum sw_rpc_code sw_rpc_code_from_status(enum sw_status status);
+
+/* ---- messages ---- */
+
+/*
+ * One message: bytes in one or more segments. A received message has been checked by the layer only for its size.
+ * Not thread-safe; may be handed from thread to thread.
+ */
+struct sw_rpc_message;
+
+/* A message to send, empty. NULL without memory. */
+struct sw_rpc_message *sw_rpc_message_new(void);
+void sw_rpc_message_free(struct sw_rpc_message *message); /* NULL is allowed */
+/* Appends a copy of bytes. */
+void sw_rpc_message_add_copy(struct sw_rpc_message *message, const void *bytes, size_t count);
+/*
+ * Appends bytes without copying: release(release_data) is called once, on any thread, when gRPC needs them no more.
+ * Until then they must not change.
+ */
+void sw_rpc_message_add_external(struct sw_rpc_message *message, const void *bytes, size_t count,
+                                 void (*release)(void *release_data), void *release_data);
+/* Bytes in all. */
+size_t sw_rpc_message_bytes(const struct sw_rpc_message *message);
+/* Number of segments, and one of them; valid until the message is freed. */
+size_t sw_rpc_message_segments(const struct sw_rpc_message *message);
+const uint8_t *sw_rpc_message_segment(const struct sw_rpc_message *message, size_t index, size_t *bytes);
+/* All bytes in a row: the only segment itself, or a copy that the message owns. NULL without memory, or when empty. */
+const uint8_t *sw_rpc_message_flatten(struct sw_rpc_message *message);
+
+/* ---- loop ---- */
+
+/* A completion queue and its thread. Initialises gRPC, and shuts it down when the last loop is freed. */
+struct sw_rpc_loop;
+enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **loop, struct sw_error *error);
+/* After everything on it is gone: servers freed, calls ended and released, channels freed. Joins. NULL is allowed. */
+void sw_rpc_loop_free(struct sw_rpc_loop *loop);
+
+/* ---- client side ---- */
+
+struct sw_rpc_channel;
+
+struct sw_rpc_channel_options {
+    size_t message_bytes_max;      /* the largest message accepted; 0: 4 MiB */
+    uint32_t keepalive_ms;         /* a ping after this long without traffic on a call; 0: 20,000 */
+    uint32_t keepalive_timeout_ms; /* the connection is lost when it is not answered; 0: 5,000 */
+};
+
+/* A connection to be made when the first call needs it. address as in a node list. NULL without memory. */
+struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *address,
+                                          const struct sw_rpc_channel_options *options);
+/* Calls on it keep it alive. */
+void sw_rpc_channel_free(struct sw_rpc_channel *channel);
+
+struct sw_rpc_client_call;
+
+/* What a caller is told; each may be NULL except end. */
+struct sw_rpc_client_handler {
+    /* A message has come; it is the handler's to free. */
+    void (*message)(void *state, struct sw_rpc_message *message);
+    /* The message passed to sw_rpc_client_send is out: another may be sent. Not called after a failed send. */
+    void (*sent)(void *state);
+    /* The call is over; nothing comes after. details is valid during the call. */
+    void (*end)(void *state, enum sw_rpc_code code, const char *details);
+};
+
+/*
+ * Starts a call to "/package.Service/Method". With request not NULL, that one message is sent and the sending side
+ * closed (unary and server streaming); with NULL the caller sends (client streaming). request becomes the layer's, in
+ * any case. timeout_us is from now, SW_CLOCK_NEVER for none. A received message is always followed by the next receive:
+ * what bounds memory is what was asked for. NULL without memory, end is then not called. The caller releases the call.
+ */
+struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, const char *method,
+                                               struct sw_rpc_message *request, uint64_t timeout_us,
+                                               const struct sw_rpc_client_handler *handler, void *state);
+/* Client streaming: sends one message, which becomes the layer's; again only after sent. */
+void sw_rpc_client_send(struct sw_rpc_client_call *call, struct sw_rpc_message *message);
+/* Client streaming: no more messages; after sent, or before the first. */
+void sw_rpc_client_half_close(struct sw_rpc_client_call *call);
+/* Ends the call, with RST_STREAM on the wire; end follows. Any number of times, even after the end. */
+void sw_rpc_client_cancel(struct sw_rpc_client_call *call);
+/* Gives up the caller's reference; the call goes on until its end. */
+void sw_rpc_client_release(struct sw_rpc_client_call *call);
+
+/* ---- server side ---- */
+
+struct sw_rpc_server;
+struct sw_rpc_server_call;
+
+/* How a method is served. state is what start returned. */
+struct sw_rpc_server_handler {
+    /*
+     * A call has come. Returns the handler's state, or NULL having called sw_rpc_server_finish (no callback follows
+     * then). A method whose client sends one message gets it in message right after.
+     */
+    void *(*start)(struct sw_rpc_server_call *call, void *service);
+    /* A message, the handler's to free, or NULL: the client has closed its side. */
+    void (*message)(void *state, struct sw_rpc_message *message);
+    /* The message passed to sw_rpc_server_send is out. Not called after a failed send. May be NULL. */
+    void (*sent)(void *state);
+    /*
+     * The client is gone or has cancelled, its deadline has passed, or the server is stopping: called at most once, and
+     * not after finish. Nothing that is sent arrives any more; finish must still be called. May be NULL.
+     */
+    void (*cancelled)(void *state);
+    /* Called once, after finish and after every other callback: frees state. */
+    void (*end)(void *state);
+};
+
+struct sw_rpc_server_method {
+    const char *path;    /* "/package.Service/Method" */
+    bool client_streams; /* the client sends several messages: each is asked for with sw_rpc_server_read */
+    const struct sw_rpc_server_handler *handler;
+    void *service; /* passed to start */
+};
+
+struct sw_rpc_server_options {
+    size_t message_bytes_max; /* the largest message accepted; a larger one fails its call; 0: 4 MiB */
+    const struct sw_rpc_server_method *methods;
+    size_t method_count; /* copied */
+};
+
+/*
+ * Makes a server that listens on address and begins to serve. SW_IO_ERROR where it cannot listen. *port is the port it
+ * listens on (for ":0"); may be NULL.
+ */
+enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
+                                 const struct sw_rpc_server_options *options, struct sw_rpc_server **server, int *port,
+                                 struct sw_error *error);
+/*
+ * Stops listening, lets calls finish for grace_us, cancels what is left and waits for its end. Blocks; not on the loop
+ * thread. Returns how many calls had to be cancelled.
+ */
+size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us);
+/* After stop. NULL is allowed. */
+void sw_rpc_server_free(struct sw_rpc_server *server);
+
+/* Asks for the client's next message (client_streams only), one at a time; message follows. */
+void sw_rpc_server_read(struct sw_rpc_server_call *call);
+/* Sends one message, which becomes the layer's; again only after sent. */
+void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *message);
+/*
+ * Ends the call; exactly once, when no send is outstanding and no thread of the handler's will touch the call again.
+ * With code SW_RPC_OK, message (may be NULL) is sent first: a unary answer is one call of this. details may be NULL.
+ */
+void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *message, enum sw_rpc_code code,
+                          const char *details);
+/* Whether the client is known to be gone; for work that can be stopped half-way. */
+bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call);
+/* The client's address as gRPC prints it; the caller frees it with free(). */
+char *sw_rpc_server_peer(const struct sw_rpc_server_call *call);
+
+#endif

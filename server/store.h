@@ -1,0 +1,51 @@
+/*
+ * A store: where a node keeps its symbols. A vtable, so that a fault filter can be laid over the real one.
+ *
+ * All functions may be called from several threads at once and may block on the disk; none runs on the network thread.
+ */
+#ifndef SW_STORE_H
+#define SW_STORE_H
+
+#include "symwave/key.h"
+
+/* A value as the store holds it: valid until release(release_data), which may be called from any thread. */
+struct sw_store_value {
+    const uint8_t *bytes; /* NULL: the store lacks the key */
+    size_t bytes_count;
+    void (*release)(void *release_data);
+    void *release_data;
+};
+
+struct sw_store_info {
+    uint64_t symbol_count; /* an estimate */
+    uint64_t stored_bytes; /* on disk */
+    bool writable;
+};
+
+struct sw_store {
+    size_t size; /* of this struct, first, so that a filter can check what it wraps */
+    /* The value of a key. A missing key is SW_OK with bytes NULL. SW_IO_ERROR, SW_DATA_LOSS. */
+    enum sw_status (*get)(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
+                          struct sw_error *error);
+    /* Whether the store holds a key. */
+    enum sw_status (*contains)(struct sw_store *store, const struct sw_key *key, bool *held, struct sw_error *error);
+    /*
+     * Writes count values under their keys, all or none; they may be lost in a crash until sync returns. The same key
+     * may be put again. SW_IO_ERROR, SW_NO_SPACE.
+     */
+    enum sw_status (*put_batch)(struct sw_store *store, const struct sw_key *keys, const uint8_t *const *values,
+                                const size_t *values_bytes, size_t count, struct sw_error *error);
+    /* Makes durable every put_batch that returned before this was called. Concurrent calls share one sync. */
+    enum sw_status (*sync)(struct sw_store *store, struct sw_error *error);
+    enum sw_status (*info)(struct sw_store *store, struct sw_store_info *info, struct sw_error *error);
+    /* Closes the store and frees it. After every value has been released. */
+    void (*close)(struct sw_store *store);
+};
+
+/*
+ * Opens a RocksDB store in a folder, which is made if it does not exist. One process at a time: SW_IO_ERROR says who
+ * else. The caller closes *store.
+ */
+enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, struct sw_error *error);
+
+#endif
