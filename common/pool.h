@@ -8,6 +8,7 @@
 #define SW_POOL_H
 
 #include "symwave/status.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sw_pool;
@@ -37,7 +38,7 @@ struct sw_timer {
 /* (Re)sets a timer to run once at sw_clock_us() >= at_us; SW_CLOCK_NEVER disarms it. Any thread; does not block. */
 void sw_pool_timer_set(struct sw_pool *pool, struct sw_timer *timer, uint64_t at_us);
 
-/* Disarms a timer. Returns false when its task is queued or running, in which case it will run. Any thread. */
+/* Disarms a timer. Returns whether it was armed: if not, its task may still be queued or running. Any thread. */
 bool sw_pool_timer_stop(struct sw_pool *pool, struct sw_timer *timer);
 
 #endif

@@ -134,11 +134,16 @@ struct sw_rpc_server_handler {
     void *(*start)(struct sw_rpc_server_call *call, void *service);
     /* A message, the handler's to free, or NULL: the client has closed its side. */
     void (*message)(void *state, struct sw_rpc_message *message);
-    /* The message passed to sw_rpc_server_send is out. Not called after a failed send. May be NULL. */
+    /*
+     * The message passed to sw_rpc_server_send is out, or is lost because the client is gone: another may be sent,
+     * after a look at sw_rpc_server_is_cancelled. Every send is answered by exactly one of sent and cancelled. May be
+     * NULL.
+     */
     void (*sent)(void *state);
     /*
-     * The client is gone or has cancelled, its deadline has passed, or the server is stopping: called at most once, and
-     * not after finish. Nothing that is sent arrives any more; finish must still be called. May be NULL.
+     * The client is gone or has cancelled, its deadline has passed, or the server is stopping: called at most once, not
+     * while a send is outstanding, and not after finish. Nothing that is sent arrives any more; finish must still be
+     * called. A read that is outstanding ends with message(NULL). May be NULL.
      */
     void (*cancelled)(void *state);
     /* Called once, after finish and after every other callback: frees state. */

@@ -1,0 +1,257 @@
+/* The client side: channels and calls. */
+#include "common/clock.h"
+#include "common/rpc_core.h"
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sw_rpc_channel {
+    struct sw_rpc_loop *loop;
+    grpc_channel *channel;
+};
+
+struct sw_rpc_client_call {
+    /* constant */
+    grpc_call *call;
+    const struct sw_rpc_client_handler *handler;
+    void *state;
+    struct sw_rpc_tag start, receive, send, close, status;
+    atomic_uint references; /* the caller's, and one that is held until the end */
+    /* under lock */
+    pthread_mutex_t lock;
+    uint32_t pending; /* operations whose tags are still to come */
+    bool over;        /* end has been, or is being, told: no operation may start */
+    /* loop thread only */
+    grpc_metadata_array initial_metadata;
+    grpc_metadata_array trailing_metadata;
+    grpc_byte_buffer *received;
+    grpc_status_code code;
+    grpc_slice details;
+};
+
+static grpc_arg integer_arg(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
+}
+
+struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *address,
+                                          const struct sw_rpc_channel_options *options)
+{
+    struct sw_rpc_channel *channel = calloc(1, sizeof(*channel));
+    if (!channel)
+        return NULL;
+    size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
+    grpc_arg args[] = {
+        integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes),
+        integer_arg(GRPC_ARG_KEEPALIVE_TIME_MS, (int)(options->keepalive_ms ? options->keepalive_ms : 20000)),
+        integer_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                    (int)(options->keepalive_timeout_ms ? options->keepalive_timeout_ms : 5000)),
+        integer_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+        integer_arg(GRPC_ARG_TCP_READ_CHUNK_SIZE, SW_RPC_READ_CHUNK_BYTES),
+        integer_arg(GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, SW_RPC_READ_CHUNK_BYTES),
+        integer_arg(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, SW_RPC_READ_CHUNK_BYTES),
+        integer_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200),
+        integer_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000), /* which is also the time that a connect may take */
+        integer_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000),
+        integer_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* what to ask again, and of whom, is the wave engine's matter */
+        integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* two clients of a process share no connection */
+    };
+    grpc_channel_args channel_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    channel->loop = loop;
+    channel->channel = grpc_channel_create(address, credentials, &channel_args);
+    grpc_channel_credentials_release(credentials);
+    return channel;
+}
+
+void sw_rpc_channel_free(struct sw_rpc_channel *channel)
+{
+    if (!channel)
+        return;
+    grpc_channel_destroy(channel->channel);
+    free(channel);
+}
+
+static void unref(struct sw_rpc_client_call *call)
+{
+    if (atomic_fetch_sub(&call->references, 1) > 1)
+        return;
+    grpc_call_unref(call->call);
+    grpc_metadata_array_destroy(&call->initial_metadata);
+    grpc_metadata_array_destroy(&call->trailing_metadata);
+    grpc_slice_unref(call->details);
+    pthread_mutex_destroy(&call->lock);
+    free(call);
+}
+
+/* Counts an operation that is about to start; false where the call is over. */
+static bool begin(struct sw_rpc_client_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    bool allowed = !call->over;
+    if (allowed)
+        call->pending++;
+    pthread_mutex_unlock(&call->lock);
+    return allowed;
+}
+
+/* Counts an operation that has ended; with the last, which is after the status, tells the end. */
+static void finish(struct sw_rpc_client_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(call->pending > 0);
+    call->pending--;
+    bool over = call->pending == 0;
+    if (over)
+        call->over = true;
+    pthread_mutex_unlock(&call->lock);
+    if (!over)
+        return;
+    char *details = grpc_slice_to_c_string(call->details);
+    call->handler->end(call->state, (enum sw_rpc_code)call->code, details);
+    gpr_free(details);
+    unref(call);
+}
+
+static void start_done(struct sw_rpc_tag *tag, bool ok)
+{
+    (void)ok;
+    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, start));
+}
+
+static void close_done(struct sw_rpc_tag *tag, bool ok)
+{
+    (void)ok;
+    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, close));
+}
+
+static void status_done(struct sw_rpc_tag *tag, bool ok)
+{
+    (void)ok;
+    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, status));
+}
+
+static void send_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_client_call *call = SW_RPC_OWNER(tag, struct sw_rpc_client_call, send);
+    if (ok && call->handler->sent)
+        call->handler->sent(call->state);
+    finish(call);
+}
+
+static void start_receive(struct sw_rpc_client_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->received};
+    sw_rpc_start_batch(call->call, &op, 1, &call->receive);
+}
+
+static void receive_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_client_call *call = SW_RPC_OWNER(tag, struct sw_rpc_client_call, receive);
+    grpc_byte_buffer *buffer = call->received;
+    call->received = NULL;
+    struct sw_rpc_message *message = buffer ? sw_rpc_message_from_buffer(buffer) : NULL;
+    if (buffer && !message)
+        sw_rpc_client_cancel(call); /* no memory: a message must not vanish from the middle of a stream */
+    if (!ok || !message) {
+        sw_rpc_message_free(message);
+        finish(call);
+        return;
+    }
+    start_receive(call); /* before the message is handed over: a receive is outstanding at all times */
+    if (call->handler->message)
+        call->handler->message(call->state, message);
+    else
+        sw_rpc_message_free(message);
+}
+
+static gpr_timespec deadline_from(uint64_t timeout_us)
+{
+    if (timeout_us == SW_CLOCK_NEVER)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros((int64_t)timeout_us, GPR_TIMESPAN));
+}
+
+static void start_operations(struct sw_rpc_client_call *call, struct sw_rpc_message *request)
+{
+    grpc_byte_buffer *buffer = request ? sw_rpc_message_to_buffer(request) : NULL;
+    call->pending = 3; /* start, receive and status, counted before any of them can end */
+    grpc_op ops[4] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+        {.op = GRPC_OP_RECV_INITIAL_METADATA,
+         .data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata},
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+    };
+    sw_rpc_start_batch(call->call, ops, request ? 4 : 2, &call->start);
+    if (buffer)
+        grpc_byte_buffer_destroy(buffer);
+    start_receive(call);
+    grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+                      .data.recv_status_on_client = {.trailing_metadata = &call->trailing_metadata,
+                                                     .status = &call->code,
+                                                     .status_details = &call->details}};
+    sw_rpc_start_batch(call->call, &status, 1, &call->status);
+}
+
+struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, const char *method,
+                                               struct sw_rpc_message *request, uint64_t timeout_us,
+                                               const struct sw_rpc_client_handler *handler, void *state)
+{
+    struct sw_rpc_client_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        sw_rpc_message_free(request);
+        return NULL;
+    }
+    call->handler = handler;
+    call->state = state;
+    call->start.done = start_done;
+    call->receive.done = receive_done;
+    call->send.done = send_done;
+    call->close.done = close_done;
+    call->status.done = status_done;
+    atomic_init(&call->references, 2);
+    pthread_mutex_init(&call->lock, NULL);
+    grpc_metadata_array_init(&call->initial_metadata);
+    grpc_metadata_array_init(&call->trailing_metadata);
+    call->details = grpc_empty_slice();
+    grpc_slice path = grpc_slice_from_copied_string(method);
+    call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, channel->loop->queue, path,
+                                          NULL, deadline_from(timeout_us), NULL);
+    grpc_slice_unref(path);
+    start_operations(call, request);
+    return call;
+}
+
+void sw_rpc_client_send(struct sw_rpc_client_call *call, struct sw_rpc_message *message)
+{
+    if (!begin(call)) {
+        sw_rpc_message_free(message);
+        return;
+    }
+    grpc_byte_buffer *buffer = sw_rpc_message_to_buffer(message);
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
+    sw_rpc_start_batch(call->call, &op, 1, &call->send);
+    grpc_byte_buffer_destroy(buffer);
+}
+
+void sw_rpc_client_half_close(struct sw_rpc_client_call *call)
+{
+    if (!begin(call))
+        return;
+    grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+    sw_rpc_start_batch(call->call, &op, 1, &call->close);
+}
+
+void sw_rpc_client_cancel(struct sw_rpc_client_call *call)
+{
+    grpc_call_cancel(call->call, NULL);
+}
+
+void sw_rpc_client_release(struct sw_rpc_client_call *call)
+{
+    unref(call);
+}

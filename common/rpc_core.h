@@ -1,0 +1,40 @@
+/*
+ * What the files of the RPC layer share, and the only place where gRPC's headers are included.
+ */
+#ifndef SW_RPC_CORE_H
+#define SW_RPC_CORE_H
+
+#include "common/rpc.h"
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/slice.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+
+/* What a completion queue's tag points to: who is told, on the loop thread, that an operation has ended. */
+struct sw_rpc_tag {
+    void (*done)(struct sw_rpc_tag *tag, bool ok);
+};
+
+struct sw_rpc_loop {
+    grpc_completion_queue *queue;
+    pthread_t thread;
+};
+
+/* A tag's owner. */
+#define SW_RPC_OWNER(tag, type, member) ((type *)((char *)(tag)-offsetof(type, member)))
+
+/* Starts operations; a refusal by gRPC is a mistake of this layer and asserts. */
+void sw_rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct sw_rpc_tag *tag);
+
+/* A message of a received buffer, which becomes the message's; NULL without memory (the buffer is then destroyed). */
+struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer);
+/* A buffer of a message to send; frees the message. */
+grpc_byte_buffer *sw_rpc_message_to_buffer(struct sw_rpc_message *message);
+
+/* How much the transport reads from a socket at once, in bytes: "sizes all three" once chunk reads are off. */
+#define SW_RPC_READ_CHUNK_BYTES 65536
+
+#endif

@@ -1,0 +1,131 @@
+/* Messages: a list of gRPC slices that is being filled, or a byte buffer that has come. */
+#include "common/rpc_core.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINE_SLICES 4
+
+struct sw_rpc_message {
+    grpc_byte_buffer *received; /* NULL in a message that is being filled */
+    grpc_slice *slices;         /* inline_slices, an allocation, or the received buffer's */
+    size_t count;
+    size_t capacity;
+    size_t bytes;
+    uint8_t *flat; /* what flatten made */
+    grpc_slice inline_slices[INLINE_SLICES];
+};
+
+struct sw_rpc_message *sw_rpc_message_new(void)
+{
+    struct sw_rpc_message *message = malloc(sizeof(*message));
+    if (!message)
+        return NULL;
+    message->received = NULL;
+    message->slices = message->inline_slices;
+    message->count = 0;
+    message->capacity = INLINE_SLICES;
+    message->bytes = 0;
+    message->flat = NULL;
+    return message;
+}
+
+struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer)
+{
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    if (!message) {
+        grpc_byte_buffer_destroy(buffer);
+        return NULL;
+    }
+    /* What the core hands up is never compressed: its filters have undone that. */
+    assert(buffer->type == GRPC_BB_RAW);
+    message->received = buffer;
+    message->slices = buffer->data.raw.slice_buffer.slices;
+    message->count = buffer->data.raw.slice_buffer.count;
+    message->bytes = buffer->data.raw.slice_buffer.length;
+    return message;
+}
+
+void sw_rpc_message_free(struct sw_rpc_message *message)
+{
+    if (!message)
+        return;
+    if (message->received) {
+        grpc_byte_buffer_destroy(message->received);
+    } else {
+        for (size_t i = 0; i < message->count; i++)
+            grpc_slice_unref(message->slices[i]);
+        if (message->slices != message->inline_slices)
+            gpr_free(message->slices);
+    }
+    free(message->flat);
+    free(message);
+}
+
+grpc_byte_buffer *sw_rpc_message_to_buffer(struct sw_rpc_message *message)
+{
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(message->slices, message->count);
+    sw_rpc_message_free(message);
+    return buffer;
+}
+
+static void add_slice(struct sw_rpc_message *message, grpc_slice slice)
+{
+    assert(!message->received);
+    if (message->count == message->capacity) {
+        /* gRPC aborts without memory, as it does everywhere in this layer: a few pointers are not worth a status. */
+        size_t capacity = message->capacity * 2;
+        grpc_slice *slices = gpr_malloc(capacity * sizeof(*slices));
+        memcpy(slices, message->slices, message->count * sizeof(*slices));
+        if (message->slices != message->inline_slices)
+            gpr_free(message->slices);
+        message->slices = slices;
+        message->capacity = capacity;
+    }
+    message->slices[message->count++] = slice;
+    message->bytes += GRPC_SLICE_LENGTH(slice);
+}
+
+void sw_rpc_message_add_copy(struct sw_rpc_message *message, const void *bytes, size_t count)
+{
+    if (count > 0)
+        add_slice(message, grpc_slice_from_copied_buffer(bytes, count));
+}
+
+void sw_rpc_message_add_external(struct sw_rpc_message *message, const void *bytes, size_t count,
+                                 void (*release)(void *release_data), void *release_data)
+{
+    add_slice(message, grpc_slice_new_with_user_data((void *)bytes, count, release, release_data));
+}
+
+size_t sw_rpc_message_bytes(const struct sw_rpc_message *message)
+{
+    return message->bytes;
+}
+
+size_t sw_rpc_message_segments(const struct sw_rpc_message *message)
+{
+    return message->count;
+}
+
+const uint8_t *sw_rpc_message_segment(const struct sw_rpc_message *message, size_t index, size_t *bytes)
+{
+    assert(index < message->count);
+    *bytes = GRPC_SLICE_LENGTH(message->slices[index]);
+    return GRPC_SLICE_START_PTR(message->slices[index]);
+}
+
+const uint8_t *sw_rpc_message_flatten(struct sw_rpc_message *message)
+{
+    if (message->count == 1)
+        return GRPC_SLICE_START_PTR(message->slices[0]);
+    if (!message->flat && message->bytes > 0) {
+        message->flat = malloc(message->bytes);
+        size_t at = 0;
+        for (size_t i = 0; message->flat && i < message->count; i++) {
+            memcpy(message->flat + at, GRPC_SLICE_START_PTR(message->slices[i]), GRPC_SLICE_LENGTH(message->slices[i]));
+            at += GRPC_SLICE_LENGTH(message->slices[i]);
+        }
+    }
+    return message->flat;
+}

@@ -1,0 +1,433 @@
+/* The server side: methods, calls, and an orderly stop. */
+#include "common/clock.h"
+#include "common/rpc_core.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls of one method that may arrive before the loop thread looks again; more wait inside gRPC. */
+#define ARMED_CALLS 16
+
+struct method {
+    struct sw_rpc_server *server;
+    const struct sw_rpc_server_handler *handler;
+    void *service;
+    void *registered; /* gRPC's handle */
+    bool client_streams;
+};
+
+struct sw_rpc_server {
+    struct sw_rpc_loop *loop;
+    grpc_server *server;
+    struct sw_rpc_tag shut_down;
+    size_t method_count;
+    struct method *methods;
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t live;  /* calls, armed ones included, that are not freed yet */
+    size_t armed; /* of those, calls that wait for a client */
+    bool stopping;
+    bool is_shut_down;
+};
+
+struct sw_rpc_server_call {
+    struct method *method;
+    grpc_call *call;
+    void *state;
+    struct sw_rpc_tag arrival, close, read, send, status;
+    atomic_bool cancelled; /* the client is known to be gone */
+    /* under lock */
+    pthread_mutex_t lock;
+    uint32_t pending; /* operations whose tags are still to come */
+    bool sending;
+    bool initial_metadata_sent;
+    bool finished;       /* finish was called */
+    bool cancelled_told; /* the handler's cancelled was called */
+    /* loop thread only */
+    gpr_timespec deadline;
+    grpc_metadata_array metadata;
+    grpc_byte_buffer *payload;
+    int was_cancelled;
+};
+
+static void arrival_done(struct sw_rpc_tag *tag, bool ok);
+static void close_done(struct sw_rpc_tag *tag, bool ok);
+static void read_done(struct sw_rpc_tag *tag, bool ok);
+static void send_done(struct sw_rpc_tag *tag, bool ok);
+static void status_done(struct sw_rpc_tag *tag, bool ok);
+
+static void call_free(struct sw_rpc_server_call *call)
+{
+    struct sw_rpc_server *server = call->method->server;
+    if (call->call)
+        grpc_call_unref(call->call);
+    grpc_metadata_array_destroy(&call->metadata);
+    if (call->payload)
+        grpc_byte_buffer_destroy(call->payload);
+    pthread_mutex_destroy(&call->lock);
+    free(call);
+    pthread_mutex_lock(&server->lock);
+    server->live--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Waits for a client to call a method. Without memory, or when stopping, it does not; a later arrival tries again. */
+static void arm(struct method *method)
+{
+    struct sw_rpc_server *server = method->server;
+    pthread_mutex_lock(&server->lock);
+    bool allowed = !server->stopping;
+    struct sw_rpc_server_call *call = allowed ? calloc(1, sizeof(*call)) : NULL;
+    if (call) {
+        server->live++;
+        server->armed++;
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (!call)
+        return;
+    call->method = method;
+    call->arrival.done = arrival_done;
+    call->close.done = close_done;
+    call->read.done = read_done;
+    call->send.done = send_done;
+    call->status.done = status_done;
+    atomic_init(&call->cancelled, false);
+    pthread_mutex_init(&call->lock, NULL);
+    grpc_metadata_array_init(&call->metadata);
+    grpc_completion_queue *queue = server->loop->queue;
+    grpc_call_error refused = grpc_server_request_registered_call(
+        server->server, method->registered, &call->call, &call->deadline, &call->metadata,
+        method->client_streams ? NULL : &call->payload, queue, queue, &call->arrival);
+    assert(refused == GRPC_CALL_OK);
+    (void)refused;
+}
+
+/* Counts an operation that has ended; frees the call after the last one once it is finished. Loop thread. */
+static void operation_ended(struct sw_rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(call->pending > 0);
+    call->pending--;
+    bool over = call->pending == 0 && call->finished;
+    pthread_mutex_unlock(&call->lock);
+    if (!over)
+        return;
+    if (call->state)
+        call->method->handler->end(call->state);
+    call_free(call);
+}
+
+/* Tells the handler, once, that the client is gone, unless a send is outstanding or the call is finished. */
+static bool tell_cancelled(struct sw_rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    bool tell = !call->sending && !call->finished && !call->cancelled_told;
+    if (tell)
+        call->cancelled_told = true;
+    pthread_mutex_unlock(&call->lock);
+    if (tell && call->state && call->method->handler->cancelled)
+        call->method->handler->cancelled(call->state);
+    return tell;
+}
+
+static void close_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, close);
+    if (!ok || call->was_cancelled) {
+        atomic_store(&call->cancelled, true);
+        tell_cancelled(call);
+    }
+    operation_ended(call);
+}
+
+static void read_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, read);
+    grpc_byte_buffer *buffer = call->payload;
+    call->payload = NULL;
+    struct sw_rpc_message *message = NULL;
+    if (buffer && ok) {
+        message = sw_rpc_message_from_buffer(buffer);
+        if (!message) {
+            /* No memory: it must not look like the end of the stream. */
+            atomic_store(&call->cancelled, true);
+            grpc_call_cancel_with_status(call->call, GRPC_STATUS_RESOURCE_EXHAUSTED, "no memory for a message", NULL);
+        }
+    } else if (buffer) {
+        grpc_byte_buffer_destroy(buffer);
+    }
+    if (call->state)
+        call->method->handler->message(call->state, message);
+    else
+        sw_rpc_message_free(message);
+    operation_ended(call);
+}
+
+static void send_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, send);
+    if (!ok)
+        atomic_store(&call->cancelled, true);
+    pthread_mutex_lock(&call->lock);
+    call->sending = false;
+    pthread_mutex_unlock(&call->lock);
+    bool told = atomic_load(&call->cancelled) && tell_cancelled(call);
+    if (!told && call->state && call->method->handler->sent)
+        call->method->handler->sent(call->state);
+    operation_ended(call);
+}
+
+static void status_done(struct sw_rpc_tag *tag, bool ok)
+{
+    (void)ok;
+    operation_ended(SW_RPC_OWNER(tag, struct sw_rpc_server_call, status));
+}
+
+static void serve(struct sw_rpc_server_call *call)
+{
+    struct method *method = call->method;
+    call->pending = 2; /* the close, and this function itself */
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->was_cancelled};
+    sw_rpc_start_batch(call->call, &op, 1, &call->close);
+    if (!method->client_streams && !call->payload) {
+        sw_rpc_server_finish(call, NULL, SW_RPC_INVALID_ARGUMENT, "the call carries no request message");
+    } else {
+        call->state = method->handler->start(call, method->service);
+        if (call->state && !method->client_streams) {
+            struct sw_rpc_message *message = sw_rpc_message_from_buffer(call->payload);
+            call->payload = NULL;
+            if (message)
+                method->handler->message(call->state, message);
+            else
+                sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the request");
+        }
+    }
+    operation_ended(call);
+}
+
+static void arrival_done(struct sw_rpc_tag *tag, bool ok)
+{
+    struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, arrival);
+    struct sw_rpc_server *server = call->method->server;
+    pthread_mutex_lock(&server->lock);
+    server->armed--;
+    pthread_mutex_unlock(&server->lock);
+    if (!ok) { /* the server is shutting down */
+        call_free(call);
+        return;
+    }
+    arm(call->method);
+    serve(call);
+}
+
+void sw_rpc_server_read(struct sw_rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(!call->finished);
+    call->pending++;
+    pthread_mutex_unlock(&call->lock);
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->payload};
+    sw_rpc_start_batch(call->call, &op, 1, &call->read);
+}
+
+void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *message)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(!call->sending && !call->finished);
+    call->pending++;
+    call->sending = true;
+    bool with_metadata = !call->initial_metadata_sent;
+    call->initial_metadata_sent = true;
+    pthread_mutex_unlock(&call->lock);
+    grpc_byte_buffer *buffer = sw_rpc_message_to_buffer(message);
+    grpc_op ops[2] = {
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer},
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+    };
+    sw_rpc_start_batch(call->call, ops, with_metadata ? 2 : 1, &call->send);
+    grpc_byte_buffer_destroy(buffer);
+}
+
+void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *message, enum sw_rpc_code code,
+                          const char *details)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(!call->sending && !call->finished);
+    call->pending++;
+    call->finished = true;
+    bool with_metadata = !call->initial_metadata_sent;
+    call->initial_metadata_sent = true;
+    pthread_mutex_unlock(&call->lock);
+
+    grpc_slice details_slice = grpc_slice_from_copied_string(details ? details : "");
+    grpc_op ops[3] = {{.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                       .data.send_status_from_server = {.status = (grpc_status_code)code,
+                                                        .status_details = details ? &details_slice : NULL}}};
+    size_t count = 1;
+    if (with_metadata)
+        ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    grpc_byte_buffer *buffer = NULL;
+    if (message && code == SW_RPC_OK) {
+        buffer = sw_rpc_message_to_buffer(message);
+        ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
+    } else {
+        sw_rpc_message_free(message);
+    }
+    sw_rpc_start_batch(call->call, ops, count, &call->status);
+    if (buffer)
+        grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(details_slice);
+}
+
+bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call)
+{
+    return atomic_load(&call->cancelled);
+}
+
+char *sw_rpc_server_peer(const struct sw_rpc_server_call *call)
+{
+    char *peer = grpc_call_get_peer(call->call);
+    char *copy = strdup(peer);
+    gpr_free(peer);
+    return copy;
+}
+
+static void shut_down_done(struct sw_rpc_tag *tag, bool ok)
+{
+    (void)ok;
+    struct sw_rpc_server *server = SW_RPC_OWNER(tag, struct sw_rpc_server, shut_down);
+    pthread_mutex_lock(&server->lock);
+    server->is_shut_down = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static grpc_server *new_grpc_server(const struct sw_rpc_server_options *options)
+{
+    size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
+    grpc_arg args[] = {
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = (int)message_bytes},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0}, /* two nodes on a port: no */
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = 30000},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_TIMEOUT_MS, .value.integer = 10000},
+        {.type = GRPC_ARG_INTEGER,
+         .key = GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+         .value.integer = 1000}, /* clients may find a stopped node quickly without being called abusive */
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, .value.integer = 1},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
+    };
+    grpc_channel_args server_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
+    return grpc_server_create(&server_args, NULL);
+}
+
+static void register_methods(struct sw_rpc_server *server, const struct sw_rpc_server_options *options)
+{
+    for (size_t i = 0; i < options->method_count; i++) {
+        const struct sw_rpc_server_method *from = &options->methods[i];
+        struct method *method = &server->methods[server->method_count++];
+        method->server = server;
+        method->handler = from->handler;
+        method->service = from->service;
+        method->client_streams = from->client_streams;
+        method->registered = grpc_server_register_method(
+            server->server, from->path, NULL,
+            from->client_streams ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+        assert(method->registered);
+    }
+}
+
+enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
+                                 const struct sw_rpc_server_options *options, struct sw_rpc_server **out, int *port,
+                                 struct sw_error *error)
+{
+    *out = NULL;
+    struct sw_rpc_server *server = calloc(1, sizeof(*server));
+    struct method *methods = calloc(options->method_count, sizeof(*methods));
+    if (!server || !methods) {
+        free(server);
+        free(methods);
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a server");
+    }
+    server->loop = loop;
+    server->methods = methods;
+    server->shut_down.done = shut_down_done;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    server->server = new_grpc_server(options);
+    grpc_server_register_completion_queue(server->server, loop->queue, NULL);
+    register_methods(server, options);
+
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    int bound = grpc_server_add_http2_port(server->server, address, credentials);
+    grpc_server_credentials_release(credentials);
+    if (bound == 0) {
+        sw_rpc_server_stop(server, 0);
+        sw_rpc_server_free(server);
+        return sw_error_set(error, SW_IO_ERROR,
+                            "cannot listen on %s: is the address this machine's, and the port free?", address);
+    }
+    grpc_server_start(server->server);
+    for (size_t i = 0; i < server->method_count; i++)
+        for (int n = 0; n < ARMED_CALLS; n++)
+            arm(&server->methods[i]);
+    if (port)
+        *port = bound;
+    *out = server;
+    return SW_OK;
+}
+
+/* Waits, under lock, until no call is left or the time has come. Returns whether none is left. */
+static bool wait_for_calls(struct sw_rpc_server *server, uint64_t until_us)
+{
+    while (server->live > 0 || !server->is_shut_down) {
+        if (until_us == SW_CLOCK_NEVER) {
+            pthread_cond_wait(&server->changed, &server->lock);
+            continue;
+        }
+        struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
+        if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
+            return false;
+    }
+    return true;
+}
+
+size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us)
+{
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_mutex_unlock(&server->lock);
+    grpc_server_shutdown_and_notify(server->server, server->loop->queue, &server->shut_down);
+
+    pthread_mutex_lock(&server->lock);
+    size_t cancelled = 0;
+    if (!wait_for_calls(server, sw_clock_us() + grace_us)) {
+        cancelled = server->live;
+        pthread_mutex_unlock(&server->lock);
+        grpc_server_cancel_all_calls(server->server);
+        pthread_mutex_lock(&server->lock);
+        wait_for_calls(server, SW_CLOCK_NEVER);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return cancelled;
+}
+
+void sw_rpc_server_free(struct sw_rpc_server *server)
+{
+    if (!server)
+        return;
+    grpc_server_destroy(server->server);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server->methods);
+    free(server);
+}
