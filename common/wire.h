@@ -56,7 +56,10 @@ enum sw_status sw_wire_read_response(const struct sw_rpc_message *message,
                                      const struct sw_wire_response_handler *handler, void *state,
                                      struct sw_error *error);
 
-/* Reads a StoreBatchRequest. key_bytes is as it came: 0 where there was none, and not necessarily 32. */
+/*
+ * Reads a StoreBatchRequest. key_bytes is as it came: 0 where there was none, and not necessarily 32; no more than the
+ * first 32 of them may be read from key, during the call.
+ */
 enum sw_status sw_wire_read_store_request(const struct sw_rpc_message *message,
                                           bool (*symbol)(void *state, const struct sw_wire_value *value,
                                                          const uint8_t *key, size_t key_bytes),
