@@ -23,6 +23,9 @@ struct sw_pool {
 
 static void enqueue(struct sw_pool *pool, struct sw_task *task)
 {
+    if (task->queued)
+        return;
+    task->queued = true;
     task->next = NULL;
     *pool->last = task;
     pool->last = &task->next;
@@ -68,6 +71,7 @@ static void *run(void *arg)
             continue;
         }
         pool->first = task->next;
+        task->queued = false;
         if (!pool->first)
             pool->last = &pool->first;
         else if (pool->waiting > 0)

@@ -16,6 +16,7 @@ struct sw_pool;
 struct sw_task {
     void (*run)(struct sw_task *task);
     struct sw_task *next; /* the pool's */
+    bool queued;          /* the pool's: false in a new task */
 };
 
 /* Starts threads; the caller frees *pool. SW_NO_MEMORY, SW_IO_ERROR. */
@@ -24,7 +25,10 @@ enum sw_status sw_pool_new(uint32_t threads, const char *name, struct sw_pool **
 /* Runs what is queued, then ends and joins the threads. Not from a task. NULL is allowed. */
 void sw_pool_free(struct sw_pool *pool);
 
-/* Queues a task, first in, first out. The task must not be queued already. Any thread; does not block. */
+/*
+ * Queues a task, first in, first out. One that is queued already is left in its place; one that is running may be
+ * queued again, and may then run on two threads at once. Any thread; does not block.
+ */
 void sw_pool_submit(struct sw_pool *pool, struct sw_task *task);
 
 /* A task that is run at a time. */

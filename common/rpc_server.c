@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ struct method {
     struct sw_rpc_server *server;
     const struct sw_rpc_server_handler *handler;
     void *service;
-    void *registered; /* gRPC's handle */
+    void *registered; /* gRPC's handle; NULL for the last one, which answers calls of unknown methods */
     bool client_streams;
 };
 
@@ -22,7 +23,7 @@ struct sw_rpc_server {
     struct sw_rpc_loop *loop;
     grpc_server *server;
     struct sw_rpc_tag shut_down;
-    size_t method_count;
+    size_t method_count; /* with the one for unknown methods */
     struct method *methods;
     /* under lock */
     pthread_mutex_t lock;
@@ -48,6 +49,7 @@ struct sw_rpc_server_call {
     bool cancelled_told; /* the handler's cancelled was called */
     /* loop thread only */
     gpr_timespec deadline;
+    grpc_call_details details; /* of an unknown method */
     grpc_metadata_array metadata;
     grpc_byte_buffer *payload;
     int was_cancelled;
@@ -65,6 +67,7 @@ static void call_free(struct sw_rpc_server_call *call)
     if (call->call)
         grpc_call_unref(call->call);
     grpc_metadata_array_destroy(&call->metadata);
+    grpc_call_details_destroy(&call->details);
     if (call->payload)
         grpc_byte_buffer_destroy(call->payload);
     pthread_mutex_destroy(&call->lock);
@@ -98,10 +101,15 @@ static void arm(struct method *method)
     atomic_init(&call->cancelled, false);
     pthread_mutex_init(&call->lock, NULL);
     grpc_metadata_array_init(&call->metadata);
+    grpc_call_details_init(&call->details);
     grpc_completion_queue *queue = server->loop->queue;
-    grpc_call_error refused = grpc_server_request_registered_call(
-        server->server, method->registered, &call->call, &call->deadline, &call->metadata,
-        method->client_streams ? NULL : &call->payload, queue, queue, &call->arrival);
+    grpc_call_error refused =
+        method->registered
+            ? grpc_server_request_registered_call(server->server, method->registered, &call->call, &call->deadline,
+                                                  &call->metadata, method->client_streams ? NULL : &call->payload,
+                                                  queue, queue, &call->arrival)
+            : grpc_server_request_call(server->server, &call->call, &call->details, &call->metadata, queue, queue,
+                                       &call->arrival);
     assert(refused == GRPC_CALL_OK);
     (void)refused;
 }
@@ -122,7 +130,7 @@ static void operation_ended(struct sw_rpc_server_call *call)
 }
 
 /* Tells the handler, once, that the client is gone, unless a send is outstanding or the call is finished. */
-static bool tell_cancelled(struct sw_rpc_server_call *call)
+static void tell_cancelled(struct sw_rpc_server_call *call)
 {
     pthread_mutex_lock(&call->lock);
     bool tell = !call->sending && !call->finished && !call->cancelled_told;
@@ -131,7 +139,6 @@ static bool tell_cancelled(struct sw_rpc_server_call *call)
     pthread_mutex_unlock(&call->lock);
     if (tell && call->state && call->method->handler->cancelled)
         call->method->handler->cancelled(call->state);
-    return tell;
 }
 
 static void close_done(struct sw_rpc_tag *tag, bool ok)
@@ -175,9 +182,10 @@ static void send_done(struct sw_rpc_tag *tag, bool ok)
     pthread_mutex_lock(&call->lock);
     call->sending = false;
     pthread_mutex_unlock(&call->lock);
-    bool told = atomic_load(&call->cancelled) && tell_cancelled(call);
-    if (!told && call->state && call->method->handler->sent)
+    if (call->state && call->method->handler->sent)
         call->method->handler->sent(call->state);
+    if (atomic_load(&call->cancelled))
+        tell_cancelled(call);
     operation_ended(call);
 }
 
@@ -187,13 +195,24 @@ static void status_done(struct sw_rpc_tag *tag, bool ok)
     operation_ended(SW_RPC_OWNER(tag, struct sw_rpc_server_call, status));
 }
 
+static void refuse_unknown(struct sw_rpc_server_call *call)
+{
+    char *name = grpc_slice_to_c_string(call->details.method);
+    char text[320];
+    snprintf(text, sizeof(text), "unknown method %.200s: ask the reflection service for those that there are", name);
+    gpr_free(name);
+    sw_rpc_server_finish(call, NULL, SW_RPC_UNIMPLEMENTED, text);
+}
+
 static void serve(struct sw_rpc_server_call *call)
 {
     struct method *method = call->method;
     call->pending = 2; /* the close, and this function itself */
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->was_cancelled};
     sw_rpc_start_batch(call->call, &op, 1, &call->close);
-    if (!method->client_streams && !call->payload) {
+    if (!method->registered) {
+        refuse_unknown(call);
+    } else if (!method->client_streams && !call->payload) {
         sw_rpc_server_finish(call, NULL, SW_RPC_INVALID_ARGUMENT, "the call carries no request message");
     } else {
         call->state = method->handler->start(call, method->service);
@@ -340,6 +359,7 @@ static void register_methods(struct sw_rpc_server *server, const struct sw_rpc_s
             from->client_streams ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
         assert(method->registered);
     }
+    server->methods[server->method_count++].server = server;
 }
 
 enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
@@ -348,7 +368,7 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
 {
     *out = NULL;
     struct sw_rpc_server *server = calloc(1, sizeof(*server));
-    struct method *methods = calloc(options->method_count, sizeof(*methods));
+    struct method *methods = calloc(options->method_count + 1, sizeof(*methods));
     if (!server || !methods) {
         free(server);
         free(methods);
