@@ -136,8 +136,8 @@ struct sw_rpc_server_handler {
     void (*message)(void *state, struct sw_rpc_message *message);
     /*
      * The message passed to sw_rpc_server_send is out, or is lost because the client is gone: another may be sent,
-     * after a look at sw_rpc_server_is_cancelled. Every send is answered by exactly one of sent and cancelled. May be
-     * NULL.
+     * after a look at sw_rpc_server_is_cancelled. Every send is answered by one sent, also where cancelled was called:
+     * a handler that sends from another thread need not guess what cancelled stood for. May be NULL.
      */
     void (*sent)(void *state);
     /*
