@@ -19,11 +19,11 @@ void sw_blake3(const void *data, size_t bytes, uint8_t hash[SW_BLAKE3_BYTES]);
 
 /* A hash over data that comes in pieces of any size; lives on the stack, owns nothing. */
 struct sw_blake3_state {
-    uint32_t stack[54][8]; /* chaining values of complete subtrees, largest first */
-    uint8_t stack_count;
+    uint8_t stack[55][SW_BLAKE3_BYTES]; /* chaining values of complete subtrees, largest first */
+    size_t stack_count;
     uint64_t chunks_done;
-    uint8_t chunk[SW_BLAKE3_CHUNK_BYTES * 16]; /* input not yet compressed */
-    size_t chunk_bytes;
+    uint8_t pending[SW_BLAKE3_CHUNK_BYTES * 16]; /* input not yet compressed; never empty after the first byte */
+    size_t pending_bytes;
 };
 void sw_blake3_init(struct sw_blake3_state *state);
 void sw_blake3_update(struct sw_blake3_state *state, const void *data, size_t bytes);
