@@ -7,6 +7,7 @@
 #include <cyaml/cyaml.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,18 @@ static void found_at(struct search *search, const yaml_mark_t *mark)
 {
     search->line = mark->line + 1;
     search->column = mark->column + 1;
+}
+
+/* The mark of a byte, for what fails before libyaml counts lines: bytes that are not UTF-8. */
+static yaml_mark_t mark_of(const char *text, size_t text_bytes, size_t offset)
+{
+    yaml_mark_t mark = {0};
+
+    for (size_t i = 0; i < offset && i < text_bytes; i++) {
+        mark.column = text[i] == '\n' ? 0 : mark.column + ((text[i] & 0xc0) != 0x80);
+        mark.line += text[i] == '\n';
+    }
+    return mark;
 }
 
 /* Which of the keys allowed at this depth a scalar is; 0 for none. */
@@ -160,11 +173,11 @@ static void locate(const char *text, size_t text_bytes, struct search *search)
     while (!end) {
         bool is_target = false;
         if (!yaml_parser_parse(&parser, &event)) {
-            if (parser.error != YAML_READER_ERROR)
-                found_at(search, &parser.problem_mark);
-            else
-                found_at(search, &parser.mark);
-            snprintf(search->what, sizeof(search->what), "%s", parser.problem ? parser.problem : "not YAML");
+            yaml_mark_t mark = parser.error == YAML_READER_ERROR ? mark_of(text, text_bytes, parser.problem_offset)
+                                                                 : parser.problem_mark;
+            found_at(search, &mark);
+            snprintf(search->what, sizeof(search->what), "%s%s%s", parser.problem ? parser.problem : "not YAML",
+                     parser.context ? " " : "", parser.context ? parser.context : "");
             break;
         }
         if (!step(&place, &event, search, &is_target)) {
@@ -193,25 +206,57 @@ static const char *where(const char *name, const struct search *search, char *ou
 
 /* ---- loading ---- */
 
-/* The first line that libcyaml logs is the cause, without what surrounds it. */
+/* The first line that libcyaml logs is the cause, or for aliases already the backtrace. */
 struct complaint {
+    bool told;
     char text[160];
 };
 
-static void complain(cyaml_log_t level, void *context, const char *format, va_list args)
+static SW_PRINTF(3, 0) void complain(cyaml_log_t level, void *context, const char *format, va_list args)
 {
     struct complaint *complaint = context;
     char line[sizeof(complaint->text)];
 
     (void)level;
-    if (complaint->text[0] != '\0')
+    if (complaint->told)
         return;
+    complaint->told = true;
     vsnprintf(line, sizeof(line), format, args);
     line[strcspn(line, "\n")] = '\0';
     const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
+    if (strcmp(text, "Backtrace:") == 0)
+        return;
     /* It quotes the file, which may hold anything. */
     for (size_t i = 0; text[i] != '\0'; i++)
         complaint->text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+}
+
+/*
+ * libcyaml makes a sequence longer by one entry at a time. This gives it half as much again, so that a million nodes
+ * are not moved a million times.
+ */
+static void *allocate(void *context, void *pointer, size_t bytes)
+{
+    union block {
+        size_t capacity;
+        max_align_t align;
+    } *block = pointer ? (union block *)pointer - 1 : NULL;
+
+    (void)context;
+    if (bytes == 0) {
+        free(block);
+        return NULL;
+    }
+    if (block && bytes <= block->capacity)
+        return pointer;
+    if (bytes > SIZE_MAX / 4)
+        return NULL;
+    size_t capacity = block ? bytes + bytes / 2 : bytes;
+    block = realloc(block, sizeof(*block) + capacity);
+    if (!block)
+        return NULL;
+    block->capacity = capacity;
+    return block + 1;
 }
 
 /* Fails with what libcyaml said and where it is. */
@@ -248,11 +293,11 @@ static enum sw_status fill(struct sw_node_list *list, const struct yaml_file *fi
 enum sw_status sw_node_list_parse(const char *text, size_t text_bytes, const char *name, struct sw_node_list **list,
                                   struct sw_error *error)
 {
-    struct complaint complaint = {""};
+    struct complaint complaint = {.told = false};
     const cyaml_config_t config = {.log_fn = complain,
                                    .log_ctx = &complaint,
                                    .log_level = CYAML_LOG_WARNING,
-                                   .mem_fn = cyaml_mem,
+                                   .mem_fn = allocate,
                                    .flags = CYAML_CFG_NO_ALIAS};
     struct yaml_file *file = NULL;
     struct search nul = {.node = SIZE_MAX};
@@ -263,9 +308,11 @@ enum sw_status sw_node_list_parse(const char *text, size_t text_bytes, const cha
         cyaml_load_data((const uint8_t *)text, text_bytes, &config, &file_schema, (cyaml_data_t **)&file, NULL);
     if (result == CYAML_ERR_OOM) {
         status = sw_error_set(error, SW_NO_MEMORY, "%s: no memory for the node list", name);
-    } else if (result != CYAML_OK || complaint.text[0] != '\0') {
-        /* A second document is only a warning to libcyaml; to leave nodes out in silence will not do. */
+    } else if (result != CYAML_OK) {
         status = refuse(text, text_bytes, name, complaint.text[0] ? complaint.text : cyaml_strerror(result), error);
+    } else if (complaint.told) {
+        /* libcyaml's one warning: it has passed over a second document. To leave nodes out in silence will not do. */
+        status = refuse(text, text_bytes, name, "more than one document", error);
     } else if (!file || file->nodes_count == 0) {
         status = sw_error_set(error, SW_INVALID_ARGUMENT, "%s: names no node; %s", name, expected);
     } else if (memchr(text, '\\', text_bytes)) {
