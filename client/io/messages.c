@@ -1,0 +1,106 @@
+/* Control messages through protobuf-c; the one file of the client that includes its code. */
+#include "client/io/messages.h"
+#include "grpc/health/v1/health.pb-c.h"
+#include "symwave/v1/symbol_store.pb-c.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sw_rpc_message *sw_message_retrieve_request(const struct sw_key *keys, const uint32_t *indexes, uint32_t count,
+                                                   uint64_t max_bytes, bool verify)
+{
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    ProtobufCBinaryData *fields = malloc(count * sizeof(*fields));
+    uint8_t *packed = NULL;
+    if (!message || !fields)
+        goto fail;
+    for (uint32_t i = 0; i < count; i++)
+        fields[i] = (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = (uint8_t *)keys[indexes[i]].bytes};
+    Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
+    request.n_keys = count;
+    request.keys = fields;
+    request.max_bytes = max_bytes;
+    request.verify = verify;
+    packed = malloc(symwave__v1__retrieve_batch_request__get_packed_size(&request));
+    if (!packed)
+        goto fail;
+    sw_rpc_message_add_copy(message, packed, symwave__v1__retrieve_batch_request__pack(&request, packed));
+    free(packed);
+    free(fields);
+    return message;
+fail:
+    free(packed);
+    free(fields);
+    sw_rpc_message_free(message);
+    return NULL;
+}
+
+static enum sw_status not_one(struct sw_error *error, const char *name)
+{
+    return sw_error_set(error, SW_PROTOCOL_ERROR, "the node's answer is no %s", name);
+}
+
+enum sw_status sw_message_read_store_response(struct sw_rpc_message *message,
+                                              void (*result)(void *state, const uint8_t *key, size_t key_bytes,
+                                                             enum sw_stored stored, const char *reason),
+                                              void *state, struct sw_error *error)
+{
+    Symwave__V1__StoreBatchResponse *response =
+        symwave__v1__store_batch_response__unpack(NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+    if (!response)
+        return not_one(error, "StoreBatchResponse");
+    for (size_t i = 0; i < response->n_results; i++) {
+        const Symwave__V1__StoreResult *from = response->results[i];
+        enum sw_stored stored = SW_STORED_REFUSED;
+        if (from->outcome == SYMWAVE__V1__STORE_RESULT__OUTCOME__STORED)
+            stored = SW_STORED_NEW;
+        else if (from->outcome == SYMWAVE__V1__STORE_RESULT__OUTCOME__ALREADY_STORED)
+            stored = SW_STORED_PRESENT;
+        result(state, from->key.data, from->key.len, stored, from->reason ? from->reason : "");
+    }
+    symwave__v1__store_batch_response__free_unpacked(response, NULL);
+    return SW_OK;
+}
+
+enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct sw_node_status *status,
+                                         struct sw_error *error)
+{
+    Symwave__V1__GetNodeInfoResponse *info = symwave__v1__get_node_info_response__unpack(
+        NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+    if (!info)
+        return not_one(error, "GetNodeInfoResponse");
+    snprintf(status->reported_id, sizeof(status->reported_id), "%s", info->node_id);
+    snprintf(status->version, sizeof(status->version), "%s", info->version);
+    status->writable = info->writable;
+    status->symbol_count = info->symbol_count;
+    status->stored_bytes = info->stored_bytes;
+    if (info->limits) {
+        status->keys_max = info->limits->keys_max;
+        status->value_bytes_max = info->limits->value_bytes_max;
+        status->message_bytes_max = info->limits->message_bytes_max;
+    }
+    symwave__v1__get_node_info_response__free_unpacked(info, NULL);
+    return SW_OK;
+}
+
+struct sw_rpc_message *sw_message_health_request(void)
+{
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    if (!message)
+        return NULL;
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    request.service = (char *)"symwave.v1.SymbolStore";
+    uint8_t packed[64];
+    sw_rpc_message_add_copy(message, packed, grpc__health__v1__health_check_request__pack(&request, packed));
+    return message;
+}
+
+enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serving, struct sw_error *error)
+{
+    Grpc__Health__V1__HealthCheckResponse *response = grpc__health__v1__health_check_response__unpack(
+        NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+    if (!response)
+        return not_one(error, "HealthCheckResponse");
+    *serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    grpc__health__v1__health_check_response__free_unpacked(response, NULL);
+    return SW_OK;
+}

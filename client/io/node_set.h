@@ -1,0 +1,17 @@
+/* Node sets: a node list as the client works with it. */
+#ifndef SW_NODE_SET_H
+#define SW_NODE_SET_H
+
+#include "client/io/client_internal.h"
+
+/*
+ * Makes a set of a list, which is copied. Nodes that old (may be NULL) names with the same id and address keep their
+ * connections. SW_INVALID_ARGUMENT (an empty list), SW_NO_MEMORY.
+ */
+enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct node_set *old, struct node_set **set,
+                               struct sw_error *error);
+
+/* Copies what is known of the nodes' health. Under the client's lock. */
+void sw_node_set_take_health(struct node_set *set, const struct node_set *old);
+
+#endif

@@ -1,0 +1,141 @@
+/* Asking every node how it is: health first, which opens the connection, then GetNodeInfo, which is timed. */
+#include "client/io/client_internal.h"
+#include "client/io/messages.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct inquiry {
+    struct sw_client *client;
+    struct node_set *nodes;
+    uint64_t timeout_us;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint32_t open; /* nodes that have not answered or failed yet */
+};
+
+struct asked {
+    struct inquiry *inquiry;
+    struct sw_node_status *status;
+    struct peer *peer;
+    struct sw_rpc_client_call *call;
+    uint64_t sent_us;
+    bool answered;
+};
+
+static void done(struct asked *asked)
+{
+    struct inquiry *inquiry = asked->inquiry;
+    pthread_mutex_lock(&inquiry->lock);
+    inquiry->open--;
+    pthread_cond_broadcast(&inquiry->changed);
+    pthread_mutex_unlock(&inquiry->lock);
+}
+
+static void failed(struct asked *asked, const char *what, enum sw_rpc_code code, const char *details)
+{
+    snprintf(asked->status->error, sizeof(asked->status->error), "%s: %s: %.300s", what, sw_rpc_code_name(code),
+             details);
+    done(asked);
+}
+
+static bool ask(struct asked *asked, const char *method, struct sw_rpc_message *request,
+                const struct sw_rpc_client_handler *handler)
+{
+    struct sw_client *client = asked->inquiry->client;
+    pthread_mutex_lock(&client->lock);
+    struct sw_rpc_channel *channel = sw_peer_channel(client, asked->peer);
+    pthread_mutex_unlock(&client->lock);
+    asked->sent_us = sw_clock_us();
+    if (!channel || !request) {
+        sw_rpc_message_free(request);
+        return false;
+    }
+    struct sw_rpc_client_call *call =
+        sw_rpc_client_start(channel, method, request, asked->inquiry->timeout_us, handler, asked);
+    if (!call)
+        return false;
+    sw_rpc_client_release(call); /* it ends by itself, at its deadline at the latest */
+    return true;
+}
+
+static void info_came(void *state, struct sw_rpc_message *message)
+{
+    struct asked *asked = state;
+    struct sw_error error;
+    asked->status->latency_us = sw_clock_us() - asked->sent_us;
+    if (sw_message_read_node_info(message, asked->status, &error) == SW_OK)
+        asked->status->reached = true;
+    else
+        snprintf(asked->status->error, sizeof(asked->status->error), "%s", error.message);
+    sw_rpc_message_free(message);
+}
+
+static void info_ended(void *state, enum sw_rpc_code code, const char *details)
+{
+    struct asked *asked = state;
+    if (code != SW_RPC_OK)
+        failed(asked, "GetNodeInfo", code, details);
+    else
+        done(asked);
+}
+
+static void health_came(void *state, struct sw_rpc_message *message)
+{
+    struct asked *asked = state;
+    struct sw_error error;
+    if (sw_message_read_health(message, &asked->status->serving, &error) != SW_OK)
+        snprintf(asked->status->error, sizeof(asked->status->error), "%s", error.message);
+    sw_rpc_message_free(message);
+}
+
+static void health_ended(void *state, enum sw_rpc_code code, const char *details)
+{
+    static const struct sw_rpc_client_handler info_handler = {.message = info_came, .end = info_ended};
+    struct asked *asked = state;
+    if (code != SW_RPC_OK)
+        failed(asked, "health Check", code, details);
+    else if (!ask(asked, SW_METHOD_GET_NODE_INFO, sw_rpc_message_new(), &info_handler))
+        failed(asked, "GetNodeInfo", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+}
+
+enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms, struct sw_node_status **statuses,
+                                       size_t *status_count, struct sw_error *error)
+{
+    static const struct sw_rpc_client_handler health_handler = {.message = health_came, .end = health_ended};
+    struct inquiry inquiry = {.client = client, .timeout_us = (uint64_t)timeout_ms * 1000};
+    inquiry.nodes = sw_client_nodes(client);
+    uint32_t count = inquiry.nodes->count;
+    inquiry.open = count;
+    pthread_mutex_init(&inquiry.lock, NULL);
+    sw_cond_init(&inquiry.changed);
+    struct asked *asked = calloc(count, sizeof(*asked));
+    *status_count = 0;
+    *statuses = calloc(count, sizeof(**statuses));
+    enum sw_status result = SW_OK;
+    if (!asked || !*statuses) {
+        free(*statuses);
+        *statuses = NULL;
+        result = sw_error_set(error, SW_NO_MEMORY, "no memory to ask %u nodes", count);
+        goto out;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct peer *peer = inquiry.nodes->peers[i];
+        (*statuses)[i].id = peer->id;
+        (*statuses)[i].address = peer->address;
+        asked[i] = (struct asked){.inquiry = &inquiry, .status = &(*statuses)[i], .peer = peer};
+        if (!ask(&asked[i], SW_METHOD_HEALTH_CHECK, sw_message_health_request(), &health_handler))
+            failed(&asked[i], "health Check", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+    }
+    pthread_mutex_lock(&inquiry.lock);
+    while (inquiry.open > 0)
+        pthread_cond_wait(&inquiry.changed, &inquiry.lock);
+    pthread_mutex_unlock(&inquiry.lock);
+    *status_count = count;
+out:
+    free(asked);
+    pthread_cond_destroy(&inquiry.changed);
+    pthread_mutex_destroy(&inquiry.lock);
+    sw_node_set_unref(inquiry.nodes);
+    return result;
+}

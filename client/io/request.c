@@ -1,0 +1,378 @@
+/*
+ * Requests: one RetrieveBatch in flight. What comes is queued by the network thread and handled, message by message, by
+ * a task: hashed, judged by the engine, and passed on or dropped.
+ */
+#include "client/io/messages.h"
+#include "client/io/retrieval.h"
+#include "common/blake3.h"
+#include "common/wire.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What may come beside the values: a message's framing for each key, and one message of slack. */
+#define KEY_OVERHEAD_BYTES  64
+#define MESSAGE_SLACK_BYTES (64u << 10)
+
+/* A message that has come; several deliveries may point into it. */
+struct arrival {
+    struct arrival *next;
+    struct sw_rpc_message *message;
+    atomic_uint references;
+};
+
+struct request {
+    struct retrieval *retrieval;
+    struct sw_rpc_client_call *call;
+    struct sw_task task;
+    sw_wave_request id;
+    uint32_t node;
+    uint64_t bytes_allowed;
+    /* loop thread only */
+    uint64_t bytes_arrived;
+    /* handling task only */
+    enum sw_status broken; /* not SW_OK: the node broke the protocol, what else it sends is passed over */
+    struct sw_error error;
+    /* under lock */
+    pthread_mutex_t lock;
+    struct arrival *first, **last;
+    bool handling; /* the task is queued or running */
+    bool over;
+    enum sw_rpc_code code;
+    char details[SW_ERROR_MESSAGE_SIZE / 2];
+    uint64_t arrived_us; /* when something last came */
+    bool held;           /* what came is not handled yet */
+    /* under the client's lock */
+    struct request *next;
+    uint64_t told_us; /* the arrived_us that the engine knows of */
+    bool told_held;
+};
+
+static void arrival_unref(struct arrival *arrival)
+{
+    if (!arrival || atomic_fetch_sub(&arrival->references, 1) > 1)
+        return;
+    sw_rpc_message_free(arrival->message);
+    free(arrival);
+}
+
+void sw_delivery_free(struct delivery *delivery)
+{
+    arrival_unref(delivery->arrival);
+    free(delivery);
+}
+
+/* ---- on the network thread ---- */
+
+/* Gives the request to its task, unless it has it. Under the request's lock. */
+static void hand_over(struct request *request)
+{
+    if (request->handling)
+        return;
+    request->handling = true;
+    sw_pool_submit(request->retrieval->client->pool, &request->task);
+}
+
+static void message_arrived(void *state, struct sw_rpc_message *message)
+{
+    struct request *request = state;
+    request->bytes_arrived += sw_rpc_message_bytes(message);
+    struct arrival *arrival = malloc(sizeof(*arrival));
+    if (!arrival || request->bytes_arrived > request->bytes_allowed) {
+        /* More than was asked for is not worth reading: the budget would be passed. */
+        free(arrival);
+        sw_rpc_message_free(message);
+        pthread_mutex_lock(&request->lock); /* start may still be setting call */
+        sw_rpc_client_cancel(request->call);
+        pthread_mutex_unlock(&request->lock);
+        return;
+    }
+    arrival->next = NULL;
+    arrival->message = message;
+    atomic_init(&arrival->references, 1);
+    pthread_mutex_lock(&request->lock);
+    *request->last = arrival;
+    request->last = &arrival->next;
+    request->arrived_us = sw_clock_us();
+    request->held = true;
+    hand_over(request);
+    pthread_mutex_unlock(&request->lock);
+}
+
+static void call_ended(void *state, enum sw_rpc_code code, const char *details)
+{
+    struct request *request = state;
+    pthread_mutex_lock(&request->lock);
+    request->over = true;
+    request->code = code;
+    snprintf(request->details, sizeof(request->details), "%s", details);
+    hand_over(request);
+    pthread_mutex_unlock(&request->lock);
+}
+
+static const struct sw_rpc_client_handler call_handler = {.message = message_arrived, .end = call_ended};
+
+/* ---- on the pool ---- */
+
+struct handling {
+    struct request *request;
+    struct arrival *arrival;
+};
+
+/* The value with what keeps it alive: the message itself where the value lies in one piece, or a copy. */
+static struct delivery *delivery_of(struct arrival *arrival, const struct sw_wire_value *value)
+{
+    size_t segment_bytes = 0;
+    if (value->bytes > 0)
+        sw_rpc_message_segment(value->message, value->segment, &segment_bytes);
+    bool in_one_piece = value->bytes == 0 || segment_bytes - value->offset >= value->bytes;
+    struct delivery *delivery = malloc(sizeof(*delivery) + (in_one_piece ? 0 : value->bytes));
+    if (!delivery)
+        return NULL;
+    delivery->next = NULL;
+    delivery->arrival = NULL;
+    if (in_one_piece) {
+        delivery->arrival = arrival;
+        atomic_fetch_add(&arrival->references, 1);
+    }
+    delivery->value = sw_wire_value_flatten(value, delivery->copy);
+    delivery->value_bytes = value->bytes;
+    return delivery;
+}
+
+static void log_drop(const struct request *request, const struct sw_key *key, enum sw_wave_drop reason)
+{
+    static const char *const names[] = {
+        [SW_WAVE_DROP_CORRUPT] = "corrupt",
+        [SW_WAVE_DROP_UNASKED] = "unasked",
+        [SW_WAVE_DROP_DUPLICATE] = "duplicate",
+        [SW_WAVE_DROP_LATE] = "late",
+    };
+    char text[SW_KEY_BASE58_SIZE];
+    sw_key_to_base58(key, text);
+    sw_log(&request->retrieval->client->logger, SW_LOG_DEBUG, "symbol dropped", "key=%s node=%s reason=%s", text,
+           request->retrieval->nodes->peers[request->node]->id, names[reason]);
+}
+
+static bool symbol_came(void *state, const struct sw_key *key, const struct sw_wire_value *value)
+{
+    struct handling *handling = state;
+    struct request *request = handling->request;
+    struct retrieval *retrieval = request->retrieval;
+    struct delivery *delivery = delivery_of(handling->arrival, value);
+    if (!delivery) {
+        request->broken = sw_error_set(&request->error, SW_NO_MEMORY, "no memory for a symbol");
+        return false;
+    }
+    struct sw_wave_event event = {.type = SW_WAVE_SYMBOL, .request = request->id, .key = *key, .bytes = value->bytes};
+    sw_blake3(delivery->value, delivery->value_bytes, event.digest.bytes);
+    delivery->node = request->node;
+
+    enum sw_wave_drop reason = SW_WAVE_DROP_LATE;
+    pthread_mutex_lock(&retrieval->client->lock);
+    enum verdict verdict = sw_retrieval_step(retrieval, &event, &delivery->key_index, &reason);
+    if (verdict == VERDICT_DELIVER)
+        sw_retrieval_deliver(retrieval, delivery);
+    else if (verdict == VERDICT_DROP && reason == SW_WAVE_DROP_CORRUPT)
+        sw_retrieval_note_error(retrieval, request->node, "sent bytes that do not hash to their key");
+    pthread_mutex_unlock(&retrieval->client->lock);
+    if (verdict != VERDICT_DELIVER) {
+        log_drop(request, key, reason);
+        sw_delivery_free(delivery);
+    }
+    return true;
+}
+
+static void tell(struct request *request, enum sw_wave_event_type type, const struct sw_key *key, uint64_t bytes)
+{
+    struct retrieval *retrieval = request->retrieval;
+    struct sw_wave_event event = {.type = type, .request = request->id, .key = *key, .bytes = bytes};
+    pthread_mutex_lock(&retrieval->client->lock);
+    sw_retrieval_step(retrieval, &event, NULL, NULL);
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
+static bool missing_came(void *state, const struct sw_key *key)
+{
+    tell(((struct handling *)state)->request, SW_WAVE_MISSING, key, 0);
+    return true;
+}
+
+static bool corrupt_came(void *state, const struct sw_key *key)
+{
+    tell(((struct handling *)state)->request, SW_WAVE_CORRUPT, key, 0);
+    return true;
+}
+
+/* The size that did not fit stands in the same message as the keys left out, before or after them. */
+static bool left_out_bytes_came(void *state, uint64_t bytes)
+{
+    *(uint64_t *)state = bytes;
+    return true;
+}
+
+struct left_out {
+    struct request *request;
+    uint64_t bytes;
+};
+
+static bool left_out_came(void *state, const struct sw_key *key)
+{
+    struct left_out *left_out = state;
+    tell(left_out->request, SW_WAVE_LEFT_OUT, key, left_out->bytes);
+    return true;
+}
+
+/* Reads a message three times over its few small fields, so that each key left out is told with the size. */
+static void handle_arrival(struct request *request, struct arrival *arrival)
+{
+    static const struct sw_wire_response_handler symbols = {
+        .symbol = symbol_came, .missing = missing_came, .corrupt = corrupt_came};
+    static const struct sw_wire_response_handler sizes = {.left_out_bytes = left_out_bytes_came};
+    static const struct sw_wire_response_handler leftovers = {.left_out = left_out_came};
+    struct handling handling = {.request = request, .arrival = arrival};
+    enum sw_status status = sw_wire_read_response(arrival->message, &symbols, &handling, &request->error);
+    struct left_out left_out = {.request = request};
+    if (status == SW_OK && request->broken == SW_OK) {
+        sw_wire_read_response(arrival->message, &sizes, &left_out.bytes, NULL);
+        sw_wire_read_response(arrival->message, &leftovers, &left_out, NULL);
+    }
+    if (status != SW_OK)
+        request->broken = status;
+    if (request->broken != SW_OK)
+        sw_rpc_client_cancel(request->call);
+}
+
+/* How it ended, for the engine; text says so for people. Over and handled, so nobody else looks at the request. */
+static enum sw_status outcome(struct request *request, char *text, size_t text_bytes)
+{
+    if (request->broken != SW_OK) {
+        snprintf(text, text_bytes, "%s", request->error.message);
+        return request->broken;
+    }
+    if (request->bytes_arrived > request->bytes_allowed) {
+        snprintf(text, text_bytes, "sent more bytes than it was asked for");
+        return SW_PROTOCOL_ERROR;
+    }
+    if (request->code == SW_RPC_OK)
+        return SW_OK;
+    snprintf(text, text_bytes, "%s: %s", sw_rpc_code_name(request->code), request->details);
+    return sw_rpc_code_to_status(request->code);
+}
+
+static void request_free(struct request *request)
+{
+    sw_rpc_client_release(request->call);
+    pthread_mutex_destroy(&request->lock);
+    free(request);
+}
+
+static void ended(struct request *request)
+{
+    struct retrieval *retrieval = request->retrieval;
+    struct sw_client *client = retrieval->client;
+    char text[SW_ERROR_MESSAGE_SIZE] = "";
+    struct sw_wave_event event = {.type = SW_WAVE_ENDED, .request = request->id};
+    event.status = outcome(request, text, sizeof(text));
+
+    pthread_mutex_lock(&client->lock);
+    struct request **at = &retrieval->requests;
+    while (*at != request)
+        at = &(*at)->next;
+    *at = request->next;
+    if (event.status != SW_OK && event.status != SW_CANCELLED)
+        sw_retrieval_note_error(retrieval, request->node, text);
+    sw_retrieval_step(retrieval, &event, NULL, NULL);
+    request_free(request);
+    if (!retrieval->requests)
+        pthread_cond_broadcast(&retrieval->changed); /* the caller may now return: the retrieval is not ours any more */
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void handle(struct sw_task *task)
+{
+    struct request *request = (struct request *)((char *)task - offsetof(struct request, task));
+    pthread_mutex_lock(&request->lock);
+    while (request->first) {
+        struct arrival *arrival = request->first;
+        request->first = arrival->next;
+        if (!request->first)
+            request->last = &request->first;
+        pthread_mutex_unlock(&request->lock);
+        if (request->broken == SW_OK)
+            handle_arrival(request, arrival);
+        arrival_unref(arrival);
+        pthread_mutex_lock(&request->lock);
+    }
+    request->held = false;
+    request->handling = false;
+    bool over = request->over;
+    pthread_mutex_unlock(&request->lock);
+    if (over)
+        ended(request);
+}
+
+/* ---- from the engine's actions ---- */
+
+bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *send)
+{
+    struct sw_client *client = retrieval->client;
+    struct peer *peer = retrieval->nodes->peers[send->node];
+    struct sw_rpc_channel *channel = sw_peer_channel(client, peer);
+    struct sw_rpc_message *message =
+        sw_message_retrieve_request(retrieval->keys, send->keys, send->key_count, send->max_bytes, send->verify);
+    struct request *request = calloc(1, sizeof(*request));
+    if (!channel || !message || !request) {
+        sw_rpc_message_free(message);
+        free(request);
+        return false;
+    }
+    request->retrieval = retrieval;
+    request->task.run = handle;
+    request->id = send->request;
+    request->node = send->node;
+    request->bytes_allowed = send->max_bytes + (uint64_t)send->key_count * KEY_OVERHEAD_BYTES + MESSAGE_SLACK_BYTES;
+    request->last = &request->first;
+    pthread_mutex_init(&request->lock, NULL);
+    /* The call's first callback may come before start returns: it must find the call. */
+    pthread_mutex_lock(&request->lock);
+    request->call =
+        sw_rpc_client_start(channel, SW_METHOD_RETRIEVE_BATCH, message, SW_CLOCK_NEVER, &call_handler, request);
+    pthread_mutex_unlock(&request->lock);
+    if (!request->call) {
+        pthread_mutex_destroy(&request->lock);
+        free(request);
+        return false;
+    }
+    request->next = retrieval->requests;
+    retrieval->requests = request;
+    return true;
+}
+
+void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const char *why)
+{
+    for (struct request *request = retrieval->requests; request; request = request->next) {
+        if (request->id != id)
+            continue;
+        if (why)
+            sw_retrieval_note_error(retrieval, request->node, why);
+        sw_rpc_client_cancel(request->call);
+        return;
+    }
+}
+
+void sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us)
+{
+    for (struct request *request = retrieval->requests; request; request = request->next) {
+        pthread_mutex_lock(&request->lock);
+        bool held = request->held;
+        uint64_t arrived_us = request->arrived_us;
+        pthread_mutex_unlock(&request->lock);
+        if (arrived_us == request->told_us && held == request->told_held)
+            continue;
+        request->told_us = arrived_us;
+        request->told_held = held;
+        struct sw_wave_event event = {.type = SW_WAVE_ACTIVITY, .now_us = now_us, .request = request->id, .held = held};
+        sw_retrieval_step(retrieval, &event, NULL, NULL);
+    }
+}

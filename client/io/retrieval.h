@@ -1,0 +1,100 @@
+/*
+ * One retrieval at work: what retrieve.c (the caller's thread, the engine's actions, the sink) and request.c (what
+ * comes from the nodes) share.
+ *
+ * The engine is stepped under the client's lock, by whichever thread has an event for it. A request's messages are
+ * handled one at a time, in order, by a task; several requests' at once. Good symbols queue up for one more task, which
+ * gives them to the sink one by one.
+ */
+#ifndef SW_RETRIEVAL_H
+#define SW_RETRIEVAL_H
+
+#include "client/io/client_internal.h"
+
+struct request;
+struct delivery;
+
+struct retrieval {
+    /* constant once it runs */
+    struct sw_client *client;
+    struct node_set *nodes;
+    struct sw_retrieve_options options;
+    const struct sw_sink *sink;
+    const struct sw_key *keys; /* distinct */
+    struct sw_key *keys_copy;  /* what keys points to where the caller's list had duplicates */
+    uint32_t *caller_index;    /* of each key in the caller's list; NULL where they are the same */
+    uint32_t key_count;
+    uint64_t keys_duplicate;
+    uint64_t started_us;
+    uint64_t deadline_us;
+    struct sw_task deliver_task;
+    struct sw_timer timer;
+    struct cancel_hook cancel_hook;
+
+    /* callbacks of the caller's never overlap; taken before the client's lock */
+    pthread_mutex_t callback_lock;
+
+    /* under the client's lock */
+    struct retrieval *next; /* in the client's list */
+    struct sw_wave_engine *engine;
+    struct request *requests; /* in flight */
+    struct delivery *first_delivery, **last_delivery;
+    bool delivering; /* deliver_task is queued or running */
+    bool timer_set;  /* the timer is armed, or its task queued or running */
+    uint64_t timer_at_us;
+    bool cancelled; /* by the caller */
+    bool done;      /* the engine said so */
+    enum sw_status status;
+    struct sw_error error;             /* the sink's */
+    uint32_t local_first, local_count; /* keys to ask of the local store; count 0: none */
+    char **last_errors;                /* one a node; NULL where there was none */
+    uint64_t first_symbol_us;
+    uint64_t budget_high_water_bytes;
+    pthread_cond_t changed; /* done, local_count, or the last of requests, delivering, timer_set has gone */
+};
+
+/* What the engine said about the symbol of a step. */
+enum verdict {
+    VERDICT_NONE,
+    VERDICT_DELIVER,
+    VERDICT_DROP
+};
+
+/*
+ * Steps the engine and carries out its actions. For a symbol, tells the verdict, and the key that it is. Under the
+ * client's lock.
+ */
+enum verdict sw_retrieval_step(struct retrieval *retrieval, struct sw_wave_event *event, uint32_t *key_index,
+                               enum sw_wave_drop *reason);
+
+/* Sets a timer to run the engine at a time, if it is not set to one before that. Under the client's lock. */
+void sw_retrieval_wake_at(struct retrieval *retrieval, uint64_t at_us);
+
+/* Remembers why a node failed; the text is copied. Under the client's lock. */
+void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const char *text);
+
+/* A good symbol on its way to the sink. */
+struct delivery {
+    struct delivery *next;
+    struct arrival *arrival; /* what value points into; NULL where it points to copy */
+    const uint8_t *value;
+    size_t value_bytes;
+    uint32_t node;
+    uint32_t key_index;
+    uint8_t copy[];
+};
+
+/* Queues a delivery, which becomes the retrieval's. Under the client's lock. */
+void sw_retrieval_deliver(struct retrieval *retrieval, struct delivery *delivery);
+void sw_delivery_free(struct delivery *delivery);
+
+/* ---- request.c ---- */
+
+/* Sends a request as the engine's action says; false without memory. Under the client's lock. */
+bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *send);
+/* Cancels the request of a number, if it is still in flight. Under the client's lock. */
+void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const char *why);
+/* Tells the engine which requests have brought something since it was last told. Under the client's lock. */
+void sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us);
+
+#endif

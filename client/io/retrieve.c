@@ -1,0 +1,516 @@
+/*
+ * Retrievals: drives one wave engine. The caller's thread starts it, asks the local store, tells progress and waits;
+ * the pool's threads carry out the rest.
+ */
+#include "client/io/key_set.h"
+#include "client/io/report_build.h"
+#include "client/io/retrieval.h"
+#include "common/blake3.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A symbol's size until one has come. */
+#define SYMBOL_BYTES_GUESS 65536
+/* How long a node that failed is passed over at first. */
+#define DOWN_BACKOFF_US 500000
+/* Below this many bytes a request is not worth its round trip. */
+#define REQUEST_BYTES_MIN 65536
+
+static struct sw_wave_options engine_options(const struct sw_client_options *o, bool has_local)
+{
+    uint64_t aim = o->budget_bytes / o->requests_max;
+    return (struct sw_wave_options){
+        .candidates = o->candidates,
+        .request_keys_max = o->request_keys_max,
+        .requests_max = o->requests_max,
+        .node_requests_max = o->node_requests_max,
+        .window_keys_max = o->window_keys_max,
+        .local_keys_max = has_local ? o->local_keys_max : 0,
+        .stall_timeout_us = (uint64_t)o->stall_timeout_ms * 1000,
+        .down_backoff_us = DOWN_BACKOFF_US,
+        .symbol_bytes_guess = o->value_bytes_max < SYMBOL_BYTES_GUESS ? o->value_bytes_max : SYMBOL_BYTES_GUESS,
+        .value_bytes_max = o->value_bytes_max,
+        .request_bytes_aim = aim > REQUEST_BYTES_MIN ? aim : REQUEST_BYTES_MIN,
+    };
+}
+
+/* ---- the engine's actions ---- */
+
+/* Requests that could not be sent, told to the engine once its actions are all carried out. */
+struct unsent {
+    sw_wave_request ids[16];
+    size_t count;
+};
+
+static void carry_out(struct retrieval *retrieval, const struct sw_wave_action *action, struct unsent *unsent)
+{
+    switch (action->type) {
+    case SW_WAVE_SEND:
+        if (!sw_request_start(retrieval, action)) {
+            /* Sixteen failures for want of memory in one step end the retrieval as well as a hundred. */
+            if (unsent->count < sizeof(unsent->ids) / sizeof(unsent->ids[0]))
+                unsent->ids[unsent->count++] = action->request;
+        }
+        break;
+    case SW_WAVE_ABORT:
+        sw_request_abort(retrieval, action->request,
+                         retrieval->done ? NULL : "too slow: its request was given up and its keys asked elsewhere");
+        break;
+    case SW_WAVE_ASK_LOCAL:
+        retrieval->local_first = action->first_key;
+        retrieval->local_count = action->key_count;
+        pthread_cond_broadcast(&retrieval->changed);
+        break;
+    case SW_WAVE_DONE:
+        retrieval->done = true;
+        retrieval->status = action->status;
+        pthread_cond_broadcast(&retrieval->changed);
+        break;
+    case SW_WAVE_DELIVER:
+    case SW_WAVE_DROP:
+        break; /* the verdict on this step's symbol */
+    }
+}
+
+static enum verdict carry_out_all(struct retrieval *retrieval, struct sw_wave_actions actions, uint32_t *key_index,
+                                  enum sw_wave_drop *reason, struct unsent *unsent)
+{
+    enum verdict verdict = VERDICT_NONE;
+    for (size_t i = 0; i < actions.count; i++)
+        if (actions.items[i].type == SW_WAVE_DONE)
+            retrieval->done = true; /* known before the aborts that belong to it */
+    for (size_t i = 0; i < actions.count; i++) {
+        const struct sw_wave_action *action = &actions.items[i];
+        if (action->type == SW_WAVE_DELIVER) {
+            verdict = VERDICT_DELIVER;
+            *key_index = action->key_index;
+        } else if (action->type == SW_WAVE_DROP) {
+            verdict = VERDICT_DROP;
+            if (reason)
+                *reason = action->reason;
+        }
+        carry_out(retrieval, action, unsent);
+    }
+    return verdict;
+}
+
+enum verdict sw_retrieval_step(struct retrieval *retrieval, struct sw_wave_event *event, uint32_t *key_index,
+                               enum sw_wave_drop *reason)
+{
+    struct sw_client *client = retrieval->client;
+    struct unsent unsent = {.count = 0};
+    uint64_t reserved_before = client->budget.reserved_bytes;
+    event->now_us = sw_clock_us();
+    enum verdict verdict = carry_out_all(retrieval, sw_wave_step(retrieval->engine, event), key_index, reason, &unsent);
+    if (client->budget.reserved_bytes > retrieval->budget_high_water_bytes)
+        retrieval->budget_high_water_bytes = client->budget.reserved_bytes;
+    while (unsent.count > 0) {
+        struct sw_wave_event failed = {.type = SW_WAVE_ENDED,
+                                       .now_us = event->now_us,
+                                       .request = unsent.ids[--unsent.count],
+                                       .status = SW_NO_MEMORY};
+        struct unsent more = {.count = 0};
+        carry_out_all(retrieval, sw_wave_step(retrieval->engine, &failed), key_index, reason, &more);
+    }
+    if (!retrieval->done)
+        sw_retrieval_wake_at(retrieval, sw_wave_deadline(retrieval->engine));
+    if (client->budget.reserved_bytes < reserved_before)
+        sw_client_budget_freed(client, retrieval);
+    return verdict;
+}
+
+void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const char *text)
+{
+    sw_log(&retrieval->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=\"%s\"",
+           retrieval->nodes->peers[node]->id, text);
+    char *copy = strdup(text);
+    if (!copy)
+        return;
+    free(retrieval->last_errors[node]);
+    retrieval->last_errors[node] = copy;
+}
+
+/* ---- time ---- */
+
+void sw_retrieval_wake_at(struct retrieval *retrieval, uint64_t at_us)
+{
+    if (at_us == SW_CLOCK_NEVER || (retrieval->timer_set && retrieval->timer_at_us <= at_us))
+        return;
+    retrieval->timer_set = true;
+    retrieval->timer_at_us = at_us;
+    sw_pool_timer_set(retrieval->client->pool, &retrieval->timer, at_us);
+}
+
+void sw_retrieval_poke(struct retrieval *retrieval)
+{
+    sw_retrieval_wake_at(retrieval, 0);
+}
+
+bool sw_retrieval_wants_budget(const struct retrieval *retrieval)
+{
+    return !retrieval->done && sw_wave_wants_budget(retrieval->engine);
+}
+
+struct retrieval *sw_retrieval_next(const struct retrieval *retrieval)
+{
+    return retrieval->next;
+}
+
+static void tick(struct sw_task *task)
+{
+    struct sw_timer *timer = (struct sw_timer *)((char *)task - offsetof(struct sw_timer, task));
+    struct retrieval *retrieval = (struct retrieval *)((char *)timer - offsetof(struct retrieval, timer));
+    pthread_mutex_lock(&retrieval->client->lock);
+    retrieval->timer_set = false;
+    if (!retrieval->done) {
+        uint64_t now = sw_clock_us();
+        struct sw_wave_event event = {.type = SW_WAVE_TICK};
+        if (retrieval->cancelled || now >= retrieval->deadline_us) {
+            event.type = SW_WAVE_CANCEL;
+            event.status = retrieval->cancelled ? SW_CANCELLED : SW_DEADLINE_EXCEEDED;
+        } else {
+            sw_request_tell_activity(retrieval, now);
+        }
+        sw_retrieval_step(retrieval, &event, NULL, NULL);
+    }
+    if (!retrieval->done)
+        sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
+    pthread_cond_broadcast(&retrieval->changed);
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
+static void cancel_fired(struct cancel_hook *hook)
+{
+    struct retrieval *retrieval = (struct retrieval *)((char *)hook - offsetof(struct retrieval, cancel_hook));
+    pthread_mutex_lock(&retrieval->client->lock);
+    retrieval->cancelled = true;
+    sw_retrieval_poke(retrieval);
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
+/* ---- the sink ---- */
+
+void sw_retrieval_deliver(struct retrieval *retrieval, struct delivery *delivery)
+{
+    delivery->next = NULL;
+    *retrieval->last_delivery = delivery;
+    retrieval->last_delivery = &delivery->next;
+    if (!retrieval->delivering) {
+        retrieval->delivering = true;
+        sw_pool_submit(retrieval->client->pool, &retrieval->deliver_task);
+    }
+}
+
+/* Gives one symbol to the sink and tells the engine. node is NULL for a local one. Without the client's lock. */
+static void give(struct retrieval *retrieval, uint32_t key_index, const void *value, size_t value_bytes,
+                 const char *node)
+{
+    const struct sw_symbol symbol = {
+        .key = &retrieval->keys[key_index],
+        .key_index = retrieval->caller_index ? retrieval->caller_index[key_index] : key_index,
+        .value = value,
+        .value_bytes = value_bytes,
+        .node_id = node,
+    };
+    struct sw_error error = {.status = SW_OK};
+    pthread_mutex_lock(&retrieval->callback_lock);
+    enum sw_status status = retrieval->sink->take(&symbol, &error, retrieval->sink->user_data);
+    pthread_mutex_unlock(&retrieval->callback_lock);
+
+    struct sw_wave_event event = {
+        .type = status == SW_OK ? SW_WAVE_TAKEN : SW_WAVE_SINK_FAILED, .key_index = key_index, .status = status};
+    pthread_mutex_lock(&retrieval->client->lock);
+    if (status == SW_OK && retrieval->first_symbol_us == 0)
+        retrieval->first_symbol_us = sw_clock_us() - retrieval->started_us;
+    if (status != SW_OK && !retrieval->done)
+        retrieval->error = error;
+    sw_retrieval_step(retrieval, &event, NULL, NULL);
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
+static struct delivery *next_delivery(struct retrieval *retrieval)
+{
+    struct delivery *delivery = retrieval->first_delivery;
+    if (delivery) {
+        retrieval->first_delivery = delivery->next;
+        if (!retrieval->first_delivery)
+            retrieval->last_delivery = &retrieval->first_delivery;
+    }
+    return delivery;
+}
+
+static void deliver_all(struct sw_task *task)
+{
+    struct retrieval *retrieval = (struct retrieval *)((char *)task - offsetof(struct retrieval, deliver_task));
+    pthread_mutex_t *lock = &retrieval->client->lock;
+    pthread_mutex_lock(lock);
+    for (struct delivery *delivery; (delivery = next_delivery(retrieval));) {
+        bool wanted = !retrieval->done;
+        pthread_mutex_unlock(lock);
+        if (wanted)
+            give(retrieval, delivery->key_index, delivery->value, delivery->value_bytes,
+                 retrieval->nodes->peers[delivery->node]->id);
+        sw_delivery_free(delivery);
+        pthread_mutex_lock(lock);
+    }
+    retrieval->delivering = false;
+    pthread_cond_broadcast(&retrieval->changed);
+    pthread_mutex_unlock(lock);
+}
+
+/* ---- the local store, on the caller's thread ---- */
+
+struct local_batch {
+    struct retrieval *retrieval;
+    uint32_t first;
+    uint32_t count;
+};
+
+static bool found_locally(size_t index, const void *value, size_t value_bytes, void *found_data)
+{
+    struct local_batch *batch = found_data;
+    struct retrieval *retrieval = batch->retrieval;
+    if (index >= batch->count || (!value && value_bytes > 0))
+        return true; /* the store's mistake is no symbol */
+    struct sw_wave_event event = {.type = SW_WAVE_SYMBOL,
+                                  .request = SW_WAVE_LOCAL,
+                                  .key_index = batch->first + (uint32_t)index,
+                                  .bytes = value_bytes};
+    event.key = retrieval->keys[event.key_index];
+    sw_blake3(value, value_bytes, event.digest.bytes);
+    uint32_t key_index = 0;
+    pthread_mutex_lock(&retrieval->client->lock);
+    enum verdict verdict = retrieval->done ? VERDICT_DROP : sw_retrieval_step(retrieval, &event, &key_index, NULL);
+    pthread_mutex_unlock(&retrieval->client->lock);
+    if (verdict == VERDICT_DELIVER)
+        give(retrieval, key_index, value, value_bytes, NULL);
+    pthread_mutex_lock(&retrieval->client->lock);
+    bool more = !retrieval->done;
+    pthread_mutex_unlock(&retrieval->client->lock);
+    return more;
+}
+
+/* Asks the local store for one batch. Takes and gives back the client's lock, which is held at both ends. */
+static void ask_local(struct retrieval *retrieval)
+{
+    const struct sw_local_store *local = retrieval->options.local;
+    struct local_batch batch = {
+        .retrieval = retrieval, .first = retrieval->local_first, .count = retrieval->local_count};
+    retrieval->local_count = 0;
+    pthread_mutex_unlock(&retrieval->client->lock);
+    struct sw_error error = {.status = SW_OK};
+    if (local->get_batch(retrieval->keys + batch.first, batch.count, found_locally, &batch, &error, local->user_data) !=
+        SW_OK) {
+        char text[SW_ERROR_MESSAGE_SIZE + 2];
+        sw_log(&retrieval->client->logger, SW_LOG_WARN, "local store failed", "why=%s",
+               sw_log_quote(error.message, text, sizeof(text)));
+    }
+    struct sw_wave_event event = {.type = SW_WAVE_LOCAL_DONE};
+    pthread_mutex_lock(&retrieval->client->lock);
+    if (!retrieval->done)
+        sw_retrieval_step(retrieval, &event, NULL, NULL);
+}
+
+/* ---- the caller's thread ---- */
+
+static void tell_progress(struct retrieval *retrieval)
+{
+    const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
+    const struct sw_progress progress = {
+        .symbols = stats->delivered,
+        .symbols_total = stats->required,
+        .bytes = stats->bytes_delivered,
+        .wave = stats->wave_count > 0 ? stats->wave_count - 1 : 0,
+        .requests = stats->requests_in_flight,
+        .elapsed_us = sw_clock_us() - retrieval->started_us,
+    };
+    pthread_mutex_unlock(&retrieval->client->lock);
+    pthread_mutex_lock(&retrieval->callback_lock);
+    retrieval->options.progress(&progress, retrieval->options.progress_data);
+    pthread_mutex_unlock(&retrieval->callback_lock);
+    pthread_mutex_lock(&retrieval->client->lock);
+}
+
+/* Whether any thread may still touch the retrieval. Under the client's lock. */
+static bool is_idle(const struct retrieval *retrieval)
+{
+    return retrieval->done && !retrieval->requests && !retrieval->delivering && !retrieval->timer_set;
+}
+
+static void run(struct retrieval *retrieval)
+{
+    struct sw_client *client = retrieval->client;
+    uint64_t interval_us = (uint64_t)retrieval->options.progress_interval_ms * 1000;
+    uint64_t next_progress = retrieval->options.progress ? retrieval->started_us + interval_us : SW_CLOCK_NEVER;
+
+    pthread_mutex_lock(&client->lock);
+    retrieval->next = client->retrievals;
+    client->retrievals = retrieval;
+    struct sw_wave_event start = {.type = SW_WAVE_START};
+    sw_retrieval_step(retrieval, &start, NULL, NULL);
+    sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
+    pthread_mutex_unlock(&client->lock);
+    sw_cancel_attach(retrieval->options.cancel, &retrieval->cancel_hook);
+
+    pthread_mutex_lock(&client->lock);
+    while (!is_idle(retrieval)) {
+        if (retrieval->local_count > 0 && !retrieval->done) {
+            ask_local(retrieval);
+        } else {
+            /* A timer that has nothing to wait for any more is stopped; one that is about to run is waited for. */
+            if (retrieval->done && retrieval->timer_set && sw_pool_timer_stop(client->pool, &retrieval->timer)) {
+                retrieval->timer_set = false;
+                continue;
+            }
+            sw_cond_wait_until(&retrieval->changed, &client->lock, next_progress);
+        }
+        if (sw_clock_us() >= next_progress) {
+            tell_progress(retrieval);
+            next_progress = sw_clock_us() + interval_us;
+        }
+    }
+    pthread_mutex_unlock(&client->lock);
+
+    sw_cancel_detach(retrieval->options.cancel, &retrieval->cancel_hook);
+    pthread_mutex_lock(&client->lock);
+    /* A cancel that was fired meanwhile may have set the timer once more. */
+    while (retrieval->timer_set && !sw_pool_timer_stop(client->pool, &retrieval->timer))
+        sw_cond_wait_until(&retrieval->changed, &client->lock, SW_CLOCK_NEVER);
+    struct retrieval **at = &client->retrievals;
+    while (*at != retrieval)
+        at = &(*at)->next;
+    *at = retrieval->next;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void clear(struct retrieval *retrieval)
+{
+    pthread_mutex_lock(&retrieval->client->lock);
+    sw_wave_engine_free(retrieval->engine);
+    sw_client_budget_freed(retrieval->client, retrieval);
+    pthread_mutex_unlock(&retrieval->client->lock);
+    for (uint32_t i = 0; retrieval->last_errors && i < retrieval->nodes->count; i++)
+        free(retrieval->last_errors[i]);
+    free(retrieval->last_errors);
+    sw_node_set_unref(retrieval->nodes);
+    free(retrieval->keys_copy);
+    free(retrieval->caller_index);
+    pthread_cond_destroy(&retrieval->changed);
+    pthread_mutex_destroy(&retrieval->callback_lock);
+}
+
+static void init(struct retrieval *retrieval, struct sw_client *client, const struct sw_retrieve_options *options,
+                 const struct sw_sink *sink)
+{
+    memset(retrieval, 0, sizeof(*retrieval));
+    retrieval->client = client;
+    retrieval->nodes = sw_client_nodes(client);
+    SW_OPTIONS_COPY(&retrieval->options, options);
+    if (!retrieval->options.task_id)
+        retrieval->options.task_id = "";
+    if (retrieval->options.progress_interval_ms == 0)
+        retrieval->options.progress_interval_ms = 200;
+    retrieval->sink = sink;
+    retrieval->started_us = sw_clock_us();
+    retrieval->deadline_us = retrieval->options.deadline_ms
+                                 ? retrieval->started_us + (uint64_t)retrieval->options.deadline_ms * 1000
+                                 : SW_CLOCK_NEVER;
+    retrieval->deliver_task.run = deliver_all;
+    retrieval->timer.task.run = tick;
+    retrieval->cancel_hook.fired = cancel_fired;
+    retrieval->last_delivery = &retrieval->first_delivery;
+    pthread_mutex_init(&retrieval->callback_lock, NULL);
+    sw_cond_init(&retrieval->changed);
+}
+
+/* The engine, on distinct keys. */
+static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *keys, size_t key_count,
+                              struct sw_error *error)
+{
+    struct sw_client *client = retrieval->client;
+    size_t distinct = 0;
+    enum sw_status status =
+        sw_keys_distinct(keys, key_count, &retrieval->keys_copy, &retrieval->caller_index, &distinct, error);
+    if (status != SW_OK)
+        return status;
+    retrieval->keys = retrieval->keys_copy ? retrieval->keys_copy : keys;
+    retrieval->key_count = (uint32_t)distinct;
+    retrieval->keys_duplicate = key_count - distinct;
+    uint64_t required = retrieval->options.required;
+    if (required == 0 || required > distinct)
+        required = distinct;
+    const struct sw_wave_options options = engine_options(&client->options, retrieval->options.local != NULL);
+    retrieval->last_errors = calloc(retrieval->nodes->count, sizeof(char *));
+    if (retrieval->last_errors)
+        retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)required,
+                                               retrieval->options.task_id, retrieval->nodes->table,
+                                               retrieval->nodes->health, &client->budget);
+    if (!retrieval->engine)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to retrieve %zu keys", key_count);
+    return SW_OK;
+}
+
+/* The status and its message, once the retrieval is over. */
+static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *error)
+{
+    const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
+    unsigned long long found = stats->delivered, required = stats->required;
+    switch (retrieval->status) {
+    case SW_OK:
+        break;
+    case SW_SHORT:
+        sw_error_set(error, SW_SHORT,
+                     "%llu of %llu required symbols were found: every candidate node was asked for the rest", found,
+                     required);
+        break;
+    case SW_DEADLINE_EXCEEDED:
+        sw_error_set(error, SW_DEADLINE_EXCEEDED,
+                     "the deadline of %u ms passed with %llu of %llu required symbols found",
+                     retrieval->options.deadline_ms, found, required);
+        break;
+    case SW_CANCELLED:
+        sw_error_set(error, SW_CANCELLED, "cancelled with %llu of %llu required symbols found", found, required);
+        break;
+    case SW_NO_MEMORY:
+        sw_error_set(error, SW_NO_MEMORY, "no memory to go on, with %llu of %llu required symbols found", found,
+                     required);
+        break;
+    default: /* the sink's own */
+        sw_error_set(error, retrieval->status, "%s",
+                     retrieval->error.message[0] ? retrieval->error.message : "the sink did not take a symbol");
+        break;
+    }
+    sw_log(&retrieval->client->logger, SW_LOG_INFO, "retrieval ended",
+           "status=\"%s\" found=%llu required=%llu local=%llu requests=%llu bytes=%llu wasted=%llu waves=%u ms=%llu",
+           sw_status_name(retrieval->status), found, required, (unsigned long long)stats->found_local,
+           (unsigned long long)stats->requests, (unsigned long long)stats->bytes_delivered,
+           (unsigned long long)stats->bytes_wasted, stats->wave_count,
+           (unsigned long long)(sw_clock_us() - retrieval->started_us) / 1000);
+    return retrieval->status;
+}
+
+enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key *keys, size_t key_count,
+                                  const struct sw_retrieve_options *options, const struct sw_sink *sink,
+                                  struct sw_report **report, struct sw_error *error)
+{
+    if (report)
+        *report = NULL;
+    if (!client || !keys || key_count == 0 || !sink || !sink->take)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "a retrieval needs a client, at least one key, and a sink");
+    if (key_count > UINT32_MAX / 2)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "%zu keys are too many: at most %u", key_count, UINT32_MAX / 2);
+    struct retrieval retrieval;
+    init(&retrieval, client, options, sink);
+    enum sw_status status = prepare(&retrieval, keys, key_count, error);
+    if (status == SW_OK) {
+        sw_log(&client->logger, SW_LOG_INFO, "retrieval started", "keys=%u required=%llu nodes=%u", retrieval.key_count,
+               (unsigned long long)sw_wave_stats(retrieval.engine)->required, retrieval.nodes->count);
+        run(&retrieval);
+        status = conclude(&retrieval, error);
+        if (report)
+            *report = sw_report_of_retrieval(&retrieval);
+    }
+    clear(&retrieval);
+    return status;
+}

@@ -1,0 +1,381 @@
+/*
+ * Storing: takes values from a source, sends each to its K nearest nodes, and keeps no more in memory than the budget
+ * has room for.
+ */
+#include "client/io/store.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a symbol costs beside its bytes, so that a million empty-ish ones are bounded too. */
+#define SYMBOL_OVERHEAD_BYTES 512
+/* How often the caller's thread looks at time-outs while it waits. */
+#define WAIT_US 100000
+
+/* ---- symbols ---- */
+
+static void symbol_unref(struct stored *symbol)
+{
+    if (atomic_fetch_sub(&symbol->references, 1) == 1)
+        free(symbol);
+}
+
+/* Gives the bytes and their part of the budget back. On the pool, where no lock of gRPC's is held. */
+static void free_value(struct sw_task *task)
+{
+    struct stored *symbol = (struct stored *)((char *)task - offsetof(struct stored, free_task));
+    struct store_run *run = symbol->run;
+    if (symbol->value.release)
+        symbol->value.release(symbol->value.bytes, symbol->value.release_data);
+    pthread_mutex_lock(&run->client->lock);
+    sw_budget_release(&run->client->budget, symbol->reserved_bytes);
+    sw_client_budget_freed(run->client, NULL);
+    pthread_mutex_unlock(&run->client->lock);
+    symbol_unref(symbol);
+    pthread_mutex_lock(&run->lock);
+    run->symbols_live--;
+    pthread_cond_broadcast(&run->changed);
+    pthread_mutex_unlock(&run->lock);
+}
+
+void sw_store_value_unref(struct stored *symbol)
+{
+    if (atomic_fetch_sub(&symbol->value_references, 1) == 1)
+        sw_pool_submit(symbol->run->client->pool, &symbol->free_task);
+}
+
+void sw_store_replica_done(struct stored *symbol, struct store_node *node, bool placed)
+{
+    assert(symbol->replicas_open > 0);
+    symbol->replicas_open--;
+    if (placed) {
+        symbol->replicas++;
+        node->report.found++;
+        node->report.bytes += symbol->value.bytes_count;
+    }
+    if (symbol->replicas_open == 0) {
+        symbol->run->symbols_done++;
+        symbol->run->bytes_done += symbol->value.bytes_count;
+        if (symbol->replicas == 0)
+            symbol->run->report.symbols_without_replica++;
+    }
+    sw_store_value_unref(symbol);
+}
+
+void sw_store_note_failure(struct store_run *run, uint32_t index, const char *text)
+{
+    struct peer *peer = run->nodes->peers[index];
+    snprintf(run->node[index].report.last_error, SW_ERROR_MESSAGE_SIZE, "%s", text);
+    if (!run->report.first_failure[0])
+        snprintf(run->report.first_failure, SW_ERROR_MESSAGE_SIZE, "node %.128s at %.128s: %.200s", peer->id,
+                 peer->address, text);
+    sw_log(&run->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=\"%s\"", peer->id, text);
+}
+
+/* ---- the caller's thread ---- */
+
+/* Tells about the symbols that are done, in order. */
+static void tell_stored(struct store_run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    for (struct stored *symbol; (symbol = run->first) && symbol->replicas_open == 0;) {
+        run->first = symbol->next;
+        if (!run->first)
+            run->last = &run->first;
+        uint32_t replicas = symbol->replicas;
+        pthread_mutex_unlock(&run->lock);
+        if (run->options.stored)
+            run->options.stored(symbol->index, &symbol->key, replicas, symbol->replicas_wanted,
+                                run->options.stored_data);
+        symbol_unref(symbol);
+        pthread_mutex_lock(&run->lock);
+    }
+    pthread_mutex_unlock(&run->lock);
+}
+
+static void tell_progress(struct store_run *run, uint64_t *next_us)
+{
+    uint64_t now = sw_clock_us();
+    if (!run->options.progress || now < *next_us)
+        return;
+    *next_us = now + (uint64_t)run->options.progress_interval_ms * 1000;
+    pthread_mutex_lock(&run->lock);
+    struct sw_progress progress = {
+        .symbols = run->symbols_done, .bytes = run->bytes_done, .elapsed_us = now - run->started_us};
+    for (const struct store_stream *stream = run->streams; stream; stream = sw_store_stream_next(stream))
+        progress.requests++;
+    pthread_mutex_unlock(&run->lock);
+    run->options.progress(&progress, run->options.progress_data);
+}
+
+/* Whether the store must end early; time-outs of nodes are seen to on the way. */
+static enum sw_status check_time(struct store_run *run)
+{
+    uint64_t now = sw_clock_us();
+    uint64_t timeout_us = (uint64_t)run->client->options.store_timeout_ms * 1000;
+    enum sw_status status = SW_OK;
+    pthread_mutex_lock(&run->lock);
+    if (run->cancelled)
+        status = SW_CANCELLED;
+    else if (now >= run->deadline_us)
+        status = SW_DEADLINE_EXCEEDED;
+    if (status != SW_OK)
+        sw_store_streams_cancel(run, SW_CLOCK_NEVER);
+    else
+        sw_store_streams_cancel(run, now > timeout_us ? now - timeout_us : 0);
+    pthread_mutex_unlock(&run->lock);
+    return status;
+}
+
+static void cancel_fired(struct cancel_hook *hook)
+{
+    struct store_run *run = (struct store_run *)((char *)hook - offsetof(struct store_run, cancel_hook));
+    pthread_mutex_lock(&run->lock);
+    run->cancelled = true;
+    pthread_cond_broadcast(&run->changed);
+    pthread_mutex_unlock(&run->lock);
+    pthread_mutex_lock(&run->client->lock);
+    pthread_cond_broadcast(&run->client->budget_freed);
+    pthread_mutex_unlock(&run->client->lock);
+}
+
+/* Tries once to reserve, waiting a little for room. */
+static bool try_reserve(struct store_run *run, uint64_t bytes, bool wait)
+{
+    struct sw_client *client = run->client;
+    pthread_mutex_lock(&client->lock);
+    bool reserved = sw_budget_reserve(&client->budget, bytes);
+    if (!reserved && wait) {
+        client->stores_waiting++;
+        sw_cond_wait_until(&client->budget_freed, &client->lock, sw_clock_us() + WAIT_US);
+        client->stores_waiting--;
+        reserved = sw_budget_reserve(&client->budget, bytes);
+    }
+    if (client->budget.reserved_bytes > run->report.budget_high_water_bytes)
+        run->report.budget_high_water_bytes = client->budget.reserved_bytes;
+    pthread_mutex_unlock(&client->lock);
+    return reserved;
+}
+
+/* Waits until the budget has room for bytes, which are then reserved. SW_CANCELLED, SW_DEADLINE_EXCEEDED. */
+static enum sw_status reserve(struct store_run *run, uint64_t bytes, uint64_t *next_progress_us)
+{
+    if (try_reserve(run, bytes, false))
+        return SW_OK;
+    pthread_mutex_lock(&run->lock);
+    sw_store_streams_close(run); /* room comes from answers only */
+    pthread_mutex_unlock(&run->lock);
+    while (!try_reserve(run, bytes, true)) {
+        enum sw_status status = check_time(run);
+        if (status != SW_OK)
+            return status;
+        tell_stored(run);
+        tell_progress(run, next_progress_us);
+    }
+    return SW_OK;
+}
+
+/* Sends one symbol on its way to its nodes. */
+static void fan_out(struct store_run *run, struct stored *symbol)
+{
+    uint32_t nodes[SW_ROUTE_CANDIDATES_MAX];
+    uint32_t count = sw_route_nearest(run->nodes->table, &symbol->key, run->client->options.candidates, nodes);
+    symbol->replicas_wanted = count;
+    symbol->replicas_open = count;
+    pthread_mutex_lock(&run->lock);
+    symbol->index = run->report.symbols++;
+    run->report.bytes += symbol->value.bytes_count;
+    run->report.replicas_wanted += count;
+    run->symbols_live++;
+    *run->last = symbol;
+    run->last = &symbol->next;
+    for (uint32_t i = 0; i < count; i++)
+        sw_store_stream_add(run, nodes[i], symbol);
+    run->unanswered_bytes += symbol->value.bytes_count;
+    if (run->unanswered_bytes >= run->client->options.budget_bytes / 2)
+        sw_store_streams_close(run);
+    pthread_mutex_unlock(&run->lock);
+    sw_store_value_unref(symbol);
+}
+
+static void drop_value(const struct sw_value *value)
+{
+    if (value->release)
+        value->release(value->bytes, value->release_data);
+}
+
+/* Takes one value that the source gave; it is the store's to release now. */
+static enum sw_status take(struct store_run *run, const struct sw_value *value, uint64_t *next_progress_us,
+                           struct sw_error *error)
+{
+    const struct sw_client_options *options = &run->client->options;
+    struct stored *symbol = NULL;
+    enum sw_status status = SW_OK;
+    unsigned long long index = run->report.symbols;
+    if (value->bytes_count == 0)
+        status = sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu is empty: a symbol has at least one byte", index);
+    else if (value->bytes_count > options->value_bytes_max)
+        status = sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu has %zu bytes: a symbol has at most %llu", index,
+                              value->bytes_count, (unsigned long long)options->value_bytes_max);
+    else if (!(symbol = calloc(1, sizeof(*symbol))))
+        status = sw_error_set(error, SW_NO_MEMORY, "no memory for value %llu", index);
+    if (status != SW_OK)
+        goto fail;
+    symbol->run = run;
+    symbol->free_task.run = free_value;
+    symbol->value = *value;
+    symbol->key = sw_key_of_value(value->bytes, value->bytes_count);
+    symbol->reserved_bytes = value->bytes_count + SYMBOL_OVERHEAD_BYTES;
+    if (symbol->reserved_bytes > options->budget_bytes)
+        symbol->reserved_bytes = options->budget_bytes;
+    atomic_init(&symbol->value_references, 1);
+    atomic_init(&symbol->references, 2);
+    status = reserve(run, symbol->reserved_bytes, next_progress_us);
+    if (status != SW_OK)
+        goto fail;
+    fan_out(run, symbol);
+    return SW_OK;
+fail:
+    free(symbol);
+    drop_value(value);
+    return status;
+}
+
+/* Takes everything from the source, then waits for every answer. */
+static enum sw_status run_store(struct store_run *run, sw_source_fn source, void *source_data, struct sw_error *error)
+{
+    enum sw_status status = SW_OK;
+    uint64_t next_progress_us = run->started_us + (uint64_t)run->options.progress_interval_ms * 1000;
+    sw_cancel_attach(run->options.cancel, &run->cancel_hook);
+    while (status == SW_OK) {
+        struct sw_value value = {.bytes = NULL};
+        status = source(&value, error, source_data);
+        if (status != SW_OK || !value.bytes)
+            break;
+        status = take(run, &value, &next_progress_us, error);
+        if (status == SW_OK)
+            status = check_time(run);
+        tell_stored(run);
+        tell_progress(run, &next_progress_us);
+    }
+    pthread_mutex_lock(&run->lock);
+    sw_store_streams_close(run);
+    while (run->symbols_live > 0 || run->streams) {
+        sw_cond_wait_until(&run->changed, &run->lock, sw_clock_us() + WAIT_US);
+        pthread_mutex_unlock(&run->lock);
+        enum sw_status ended = check_time(run);
+        if (status == SW_OK && ended != SW_OK)
+            status = ended;
+        tell_stored(run);
+        tell_progress(run, &next_progress_us);
+        pthread_mutex_lock(&run->lock);
+    }
+    pthread_mutex_unlock(&run->lock);
+    sw_cancel_detach(run->options.cancel, &run->cancel_hook);
+    tell_stored(run);
+    return status;
+}
+
+/* The status and its message, once every node has answered or failed. */
+static enum sw_status conclude(struct store_run *run, enum sw_status status, struct sw_error *error)
+{
+    struct sw_store_report *report = &run->report;
+    unsigned long long placed = report->replicas_placed + report->replicas_present, wanted = report->replicas_wanted;
+    if (status == SW_OK && report->symbols_without_replica > 0)
+        status = sw_error_set(error, SW_SHORT, "%llu of %llu symbols are on no node; first failure: %.300s",
+                              (unsigned long long)report->symbols_without_replica, (unsigned long long)report->symbols,
+                              report->first_failure);
+    else if (status == SW_OK && placed * 100 < wanted * run->options.replicas_percent_min)
+        status = sw_error_set(error, SW_SHORT,
+                              "%llu of %llu replicas were placed, %u %% are required; first failure: %.300s", placed,
+                              wanted, run->options.replicas_percent_min, report->first_failure);
+    else if (status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED)
+        sw_error_set(error, status, "%s with %llu of %llu replicas placed",
+                     status == SW_CANCELLED ? "cancelled" : "the deadline passed", placed, wanted);
+    report->status = status;
+    report->budget_bytes = run->client->options.budget_bytes;
+    report->elapsed_us = sw_clock_us() - run->started_us;
+    sw_log(
+        &run->client->logger, SW_LOG_INFO, "store ended",
+        "status=\"%s\" symbols=%llu bytes=%llu placed=%llu present=%llu refused=%llu failed=%llu requests=%llu ms=%llu",
+        sw_status_name(status), (unsigned long long)report->symbols, (unsigned long long)report->bytes,
+        (unsigned long long)report->replicas_placed, (unsigned long long)report->replicas_present,
+        (unsigned long long)report->replicas_refused, (unsigned long long)report->replicas_failed,
+        (unsigned long long)report->requests, (unsigned long long)report->elapsed_us / 1000);
+    return status;
+}
+
+enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, void *source_data,
+                               const struct sw_store_options *options, struct sw_store_report **report,
+                               struct sw_error *error)
+{
+    if (report)
+        *report = NULL;
+    if (!client || !source)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "a store needs a client and a source");
+    struct store_run run = {.client = client, .started_us = sw_clock_us()};
+    SW_OPTIONS_COPY(&run.options, options);
+    if (run.options.progress_interval_ms == 0)
+        run.options.progress_interval_ms = 200;
+    if (run.options.replicas_percent_min == 0)
+        run.options.replicas_percent_min = 75;
+    if (run.options.replicas_percent_min > 100)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "option replicas_percent_min is %u: it must be 1 to 100",
+                            run.options.replicas_percent_min);
+    run.deadline_us =
+        run.options.deadline_ms ? run.started_us + (uint64_t)run.options.deadline_ms * 1000 : SW_CLOCK_NEVER;
+    run.cancel_hook.fired = cancel_fired;
+    run.last = &run.first;
+    run.nodes = sw_client_nodes(client);
+    pthread_mutex_init(&run.lock, NULL);
+    sw_cond_init(&run.changed);
+    run.node = calloc(run.nodes->count, sizeof(*run.node));
+    enum sw_status status;
+    if (!run.node) {
+        status = sw_error_set(error, SW_NO_MEMORY, "no memory to store on %u nodes", run.nodes->count);
+    } else {
+        status = conclude(&run, run_store(&run, source, source_data, error), error);
+        if (report)
+            *report = sw_report_of_store(&run);
+    }
+    free(run.node);
+    sw_node_set_unref(run.nodes);
+    pthread_cond_destroy(&run.changed);
+    pthread_mutex_destroy(&run.lock);
+    return status;
+}
+
+struct array_source {
+    const struct sw_value *next;
+    size_t left;
+};
+
+static enum sw_status next_of_array(struct sw_value *value, struct sw_error *error, void *user_data)
+{
+    (void)error;
+    struct array_source *array = user_data;
+    if (array->left == 0)
+        return SW_OK;
+    array->left--;
+    *value = *array->next++;
+    static const char nothing;
+    if (!value->bytes)
+        value->bytes = &nothing; /* refused as empty, not taken for the end */
+    return SW_OK;
+}
+
+enum sw_status sw_store(struct sw_client *client, const struct sw_value *values, size_t value_count,
+                        const struct sw_store_options *options, struct sw_store_report **report, struct sw_error *error)
+{
+    if (!values && value_count > 0) {
+        if (report)
+            *report = NULL;
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "a store of %zu values needs their array", value_count);
+    }
+    struct array_source array = {.next = values, .left = value_count};
+    enum sw_status status = sw_store_stream(client, next_of_array, &array, options, report, error);
+    for (size_t i = 0; i < array.left; i++) /* what an early end left in the array */
+        drop_value(&array.next[i]);
+    return status;
+}

@@ -1,0 +1,87 @@
+/*
+ * One store at work: what store.c (the source, the symbols, the caller's thread) and store_stream.c (the StoreBatch
+ * streams to the nodes) share.
+ *
+ * Symbols are added to one open stream a node. A stream is closed, which asks the node for its answer, when half of the
+ * budget waits for answers, when the stream is full, or when the source ends; a symbol's bytes are kept until each of
+ * its nodes has answered.
+ */
+#ifndef SW_CLIENT_STORE_H
+#define SW_CLIENT_STORE_H
+
+#include "client/io/client_internal.h"
+
+struct store_stream;
+
+/* A symbol on its way to its nodes. */
+struct stored {
+    struct stored *next; /* in the order of the source */
+    struct store_run *run;
+    struct sw_task free_task;
+    struct sw_value value;
+    struct sw_key key;
+    uint64_t index; /* in the source */
+    uint64_t reserved_bytes;
+    uint32_t replicas_wanted;
+    /* Who needs value: the source's thread, each node that has not answered, each message that is not sent yet. */
+    atomic_uint value_references;
+    /* Who needs this struct: its value, the list of symbols to be told about. */
+    atomic_uint references;
+    /* under the store's lock */
+    uint32_t replicas_open; /* nodes that have not answered */
+    uint32_t replicas;      /* nodes that hold it */
+};
+
+struct store_node {
+    struct store_stream *open; /* takes symbols; NULL: the next symbol opens one */
+    uint64_t down_until_us;    /* not tried before */
+    struct sw_report_node report;
+};
+
+struct store_run {
+    /* constant */
+    struct sw_client *client;
+    struct node_set *nodes;
+    struct sw_store_options options;
+    uint64_t started_us;
+    uint64_t deadline_us;
+    struct cancel_hook cancel_hook;
+
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct store_node *node;      /* one a node of the set */
+    struct store_stream *streams; /* that have not ended */
+    struct stored *first, **last; /* not told about yet */
+    uint64_t symbols_live;        /* not freed yet */
+    uint64_t unanswered_bytes;    /* in open streams */
+    bool cancelled;
+    struct sw_store_report report; /* counts */
+    uint64_t symbols_done, bytes_done;
+};
+
+/* A node has answered for a symbol, or has failed to. Under the store's lock. */
+void sw_store_replica_done(struct stored *symbol, struct store_node *node, bool placed);
+
+/* Gives up one reference to a symbol's bytes. Any thread, any lock held. */
+void sw_store_value_unref(struct stored *symbol);
+
+/* Notes the first failure of the store and the node's last one. Under the store's lock. */
+void sw_store_note_failure(struct store_run *run, uint32_t node, const char *text);
+
+/* The report of a store that is over; the caller's to free. NULL without memory. In report_build.c. */
+struct sw_store_report *sw_report_of_store(const struct store_run *run);
+
+/* ---- store_stream.c; all under the store's lock ---- */
+
+/* Adds a symbol to a node's open stream, opening one if need be. */
+void sw_store_stream_add(struct store_run *run, uint32_t node, struct stored *symbol);
+/* Closes every open stream: their nodes answer once they have everything. */
+void sw_store_streams_close(struct store_run *run);
+/* Cancels streams without progress since a time; with SW_CLOCK_NEVER, all. */
+void sw_store_streams_cancel(struct store_run *run, uint64_t idle_since_us);
+
+/* The stream after one in the list of those that have not ended. */
+const struct store_stream *sw_store_stream_next(const struct store_stream *stream);
+
+#endif

@@ -1,0 +1,285 @@
+/* StoreBatch streams: symbols out, one answer back, and what it says told to the symbols. */
+#include "client/io/messages.h"
+#include "client/io/store.h"
+#include "common/wire.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Small symbols share a message up to this size; a large one has its own. */
+#define MESSAGE_BYTES_AIM (64u << 10)
+/* A stream is closed at this many symbols, well below any node's limit. */
+#define STREAM_SYMBOLS_MAX 4096
+/* A node that failed is not tried again for this long. */
+#define DOWN_US 1000000
+
+struct store_stream {
+    struct store_run *run;
+    struct store_stream *next; /* of the run's */
+    struct sw_task task;
+    uint32_t node;
+    /* under the store's lock */
+    struct sw_rpc_client_call *call;
+    struct stored **symbols;
+    size_t count, capacity;
+    size_t sent; /* symbols handed to gRPC */
+    bool sending;
+    bool closing;     /* nothing is added any more */
+    bool half_closed; /* the node has been asked for its answer */
+    bool timed_out;
+    uint64_t progress_us; /* when it last got on */
+    /* from the call, before its end */
+    struct sw_rpc_message *answer;
+    enum sw_rpc_code code;
+    char details[SW_ERROR_MESSAGE_SIZE / 2];
+    /* while the answer is read */
+    size_t answered;
+    struct sw_error error;
+};
+
+static void value_sent(void *release_data)
+{
+    sw_store_value_unref(release_data);
+}
+
+/* Sends the next symbols, or closes the sending side when there are none left. Under the store's lock. */
+static void send_next(struct store_stream *stream)
+{
+    if (stream->sending || stream->half_closed)
+        return;
+    if (stream->sent == stream->count) {
+        if (stream->closing) {
+            stream->half_closed = true;
+            stream->progress_us = sw_clock_us();
+            sw_rpc_client_half_close(stream->call);
+        }
+        return;
+    }
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    if (!message) {
+        sw_rpc_client_cancel(stream->call);
+        return;
+    }
+    do {
+        struct stored *symbol = stream->symbols[stream->sent++];
+        atomic_fetch_add(&symbol->value_references, 1);
+        sw_wire_add_store_value(message, symbol->value.bytes, symbol->value.bytes_count, value_sent, symbol);
+        stream->run->report.bytes_sent += symbol->value.bytes_count;
+    } while (stream->sent < stream->count &&
+             sw_rpc_message_bytes(message) + stream->symbols[stream->sent]->value.bytes_count <= MESSAGE_BYTES_AIM);
+    stream->sending = true;
+    stream->progress_us = sw_clock_us();
+    sw_rpc_client_send(stream->call, message);
+}
+
+static void message_sent(void *state)
+{
+    struct store_stream *stream = state;
+    pthread_mutex_lock(&stream->run->lock);
+    stream->sending = false;
+    send_next(stream);
+    pthread_mutex_unlock(&stream->run->lock);
+}
+
+static void answer_came(void *state, struct sw_rpc_message *message)
+{
+    struct store_stream *stream = state;
+    sw_rpc_message_free(stream->answer); /* there is one answer: a second replaces it and fails to match */
+    stream->answer = message;
+}
+
+static void call_ended(void *state, enum sw_rpc_code code, const char *details)
+{
+    struct store_stream *stream = state;
+    stream->code = code;
+    snprintf(stream->details, sizeof(stream->details), "%s", details);
+    sw_pool_submit(stream->run->client->pool, &stream->task);
+}
+
+static const struct sw_rpc_client_handler call_handler = {
+    .message = answer_came, .sent = message_sent, .end = call_ended};
+
+/* ---- the answer, on the pool ---- */
+
+static void result_came(void *state, const uint8_t *key, size_t key_bytes, enum sw_stored stored, const char *reason)
+{
+    struct store_stream *stream = state;
+    if (stream->answered == stream->count)
+        return;
+    struct store_run *run = stream->run;
+    struct store_node *node = &run->node[stream->node];
+    struct stored *symbol = stream->symbols[stream->answered++];
+    bool is_its_key = key_bytes == SW_KEY_BYTES && memcmp(key, symbol->key.bytes, SW_KEY_BYTES) == 0;
+    if (!is_its_key) {
+        run->report.replicas_failed++;
+        sw_store_note_failure(run, stream->node, "answered for another symbol than it was sent");
+    } else if (stored == SW_STORED_REFUSED) {
+        char text[SW_ERROR_MESSAGE_SIZE], key_text[SW_KEY_BASE58_SIZE];
+        sw_key_to_base58(&symbol->key, key_text);
+        snprintf(text, sizeof(text), "refused symbol %s: %.300s", key_text, reason);
+        run->report.replicas_refused++;
+        sw_store_note_failure(run, stream->node, text);
+    } else if (stored == SW_STORED_NEW) {
+        run->report.replicas_placed++;
+    } else {
+        run->report.replicas_present++;
+    }
+    sw_store_replica_done(symbol, node, is_its_key && stored != SW_STORED_REFUSED);
+}
+
+/* Why the stream gave no answer, or no full one. */
+static void explain(struct store_stream *stream, enum sw_status status, char *text, size_t text_bytes)
+{
+    if (stream->timed_out)
+        snprintf(text, text_bytes, "too slow: no progress within %u ms", stream->run->client->options.store_timeout_ms);
+    else if (stream->code != SW_RPC_OK)
+        snprintf(text, text_bytes, "%s: %s", sw_rpc_code_name(stream->code), stream->details);
+    else if (status != SW_OK)
+        snprintf(text, text_bytes, "%s", stream->error.message);
+    else
+        snprintf(text, text_bytes, "answered for %zu of %zu symbols", stream->answered, stream->count);
+}
+
+static void fail_rest(struct store_stream *stream, const char *text)
+{
+    struct store_run *run = stream->run;
+    struct store_node *node = &run->node[stream->node];
+    node->report.requests_failed++;
+    node->down_until_us = sw_clock_us() + DOWN_US;
+    sw_store_note_failure(run, stream->node, text);
+    while (stream->answered < stream->count) {
+        run->report.replicas_failed++;
+        sw_store_replica_done(stream->symbols[stream->answered++], node, false);
+    }
+}
+
+static void stream_free(struct store_stream *stream)
+{
+    sw_rpc_client_release(stream->call);
+    sw_rpc_message_free(stream->answer);
+    free(stream->symbols);
+    free(stream);
+}
+
+static void ended(struct sw_task *task)
+{
+    struct store_stream *stream = (struct store_stream *)((char *)task - offsetof(struct store_stream, task));
+    struct store_run *run = stream->run;
+    pthread_mutex_lock(&run->lock);
+    struct store_stream **at = &run->streams;
+    while (*at != stream)
+        at = &(*at)->next;
+    *at = stream->next;
+    if (run->node[stream->node].open == stream)
+        run->node[stream->node].open = NULL;
+    enum sw_status status = SW_OK;
+    if (stream->code == SW_RPC_OK && stream->answer)
+        status = sw_message_read_store_response(stream->answer, result_came, stream, &stream->error);
+    if (stream->answered < stream->count || stream->code != SW_RPC_OK) {
+        char text[SW_ERROR_MESSAGE_SIZE];
+        explain(stream, status, text, sizeof(text));
+        fail_rest(stream, text);
+    }
+    stream_free(stream);
+    pthread_cond_broadcast(&run->changed);
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* ---- from the source's side ---- */
+
+static struct store_stream *stream_open(struct store_run *run, uint32_t node)
+{
+    struct sw_client *client = run->client;
+    struct store_stream *stream = calloc(1, sizeof(*stream));
+    if (!stream)
+        return NULL;
+    pthread_mutex_lock(&client->lock);
+    struct sw_rpc_channel *channel = sw_peer_channel(client, run->nodes->peers[node]);
+    pthread_mutex_unlock(&client->lock);
+    stream->run = run;
+    stream->node = node;
+    stream->task.run = ended;
+    stream->progress_us = sw_clock_us();
+    if (channel)
+        stream->call = sw_rpc_client_start(channel, SW_METHOD_STORE_BATCH, NULL, SW_CLOCK_NEVER, &call_handler, stream);
+    if (!stream->call) {
+        free(stream);
+        return NULL;
+    }
+    stream->next = run->streams;
+    run->streams = stream;
+    run->node[node].open = stream;
+    run->node[node].report.requests++;
+    run->report.requests++;
+    return stream;
+}
+
+static bool append(struct store_stream *stream, struct stored *symbol)
+{
+    if (stream->count == stream->capacity) {
+        size_t capacity = stream->capacity ? stream->capacity * 2 : 64;
+        struct stored **symbols = realloc(stream->symbols, capacity * sizeof(*symbols));
+        if (!symbols)
+            return false;
+        stream->symbols = symbols;
+        stream->capacity = capacity;
+    }
+    atomic_fetch_add(&symbol->value_references, 1);
+    stream->symbols[stream->count++] = symbol;
+    return true;
+}
+
+static void stream_close(struct store_stream *stream)
+{
+    stream->closing = true;
+    stream->run->node[stream->node].open = NULL;
+    send_next(stream);
+}
+
+void sw_store_stream_add(struct store_run *run, uint32_t index, struct stored *symbol)
+{
+    struct store_node *node = &run->node[index];
+    node->report.keys_asked++;
+    bool down = sw_clock_us() < node->down_until_us;
+    struct store_stream *stream = node->open;
+    if (!stream && !down)
+        stream = stream_open(run, index);
+    if (down || !stream || !append(stream, symbol)) {
+        if (!down)
+            sw_store_note_failure(run, index, "no memory on this machine for its stream");
+        atomic_fetch_add(&symbol->value_references, 1); /* which replica_done gives up */
+        run->report.replicas_failed++;
+        sw_store_replica_done(symbol, node, false);
+        return;
+    }
+    send_next(stream);
+    if (stream->count == STREAM_SYMBOLS_MAX)
+        stream_close(stream);
+}
+
+void sw_store_streams_close(struct store_run *run)
+{
+    for (struct store_stream *stream = run->streams; stream; stream = stream->next)
+        if (!stream->closing)
+            stream_close(stream);
+    run->unanswered_bytes = 0;
+}
+
+void sw_store_streams_cancel(struct store_run *run, uint64_t idle_since_us)
+{
+    for (struct store_stream *stream = run->streams; stream; stream = stream->next) {
+        bool waits = stream->sending || stream->half_closed;
+        if (idle_since_us == SW_CLOCK_NEVER) {
+            sw_rpc_client_cancel(stream->call);
+        } else if (waits && stream->progress_us < idle_since_us && !stream->timed_out) {
+            stream->timed_out = true;
+            sw_rpc_client_cancel(stream->call);
+        }
+    }
+}
+
+const struct store_stream *sw_store_stream_next(const struct store_stream *stream)
+{
+    return stream->next;
+}
