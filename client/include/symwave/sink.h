@@ -50,7 +50,11 @@ struct sw_local_store {
  * A folder with one file a symbol, named by the base58 key. As a sink it writes each symbol to a nameless or temporary
  * file first and links it to its name when it is whole, so no reader ever sees half a symbol; as a local store it gives
  * back what the folder has. The two may be used in one retrieval: what is there already is then neither fetched nor
- * written again, and a file whose bytes do not hash to its name is replaced.
+ * written again, and a file whose bytes do not hash to its name is replaced. It may serve several retrievals at once.
+ *
+ * A symbol that was taken survives the end of the process, however sudden. It is not synced to disk one by one, so the
+ * last few may be lost or torn when the whole machine goes down; a torn file no longer hashes to its name, and the next
+ * retrieval into the folder replaces it.
  */
 struct sw_dir_sink;
 

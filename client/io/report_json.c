@@ -1,0 +1,180 @@
+/*
+ * Reports as JSON. Member for member what symwave/report.h has, in its order; a status is its name, a key its base58.
+ */
+#include "common/utf8.h"
+#include "symwave/report.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An object that is being filled; failed once memory is out, so that only the end has to be checked. */
+struct object {
+    json_t *json;
+    bool failed;
+};
+
+static struct object object_new(void)
+{
+    struct object object = {.json = json_object()};
+    object.failed = !object.json;
+    return object;
+}
+
+static void add(struct object *object, const char *name, json_t *value)
+{
+    if (json_object_set_new(object->json, name, value) != 0)
+        object->failed = true;
+}
+
+static void add_number(struct object *object, const char *name, uint64_t value)
+{
+    add(object, name, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+}
+
+/* A peer's words may be any bytes; JSON is UTF-8. */
+static void add_text(struct object *object, const char *name, const char *text)
+{
+    char clean[SW_ERROR_MESSAGE_SIZE];
+    size_t bytes = strnlen(text, sizeof(clean));
+    uint32_t code_point;
+    size_t length;
+
+    for (size_t i = 0; i < bytes; i += length) {
+        length = sw_utf8_next(text + i, bytes - i, &code_point);
+        if (length > 0)
+            memcpy(clean + i, text + i, length);
+        else
+            clean[i] = '?', length = 1;
+    }
+    add(object, name, json_stringn(clean, bytes));
+}
+
+static json_t *nodes_to_json(const struct sw_report_node *nodes, uint64_t count)
+{
+    json_t *array = json_array();
+
+    for (uint64_t i = 0; array && i < count; i++) {
+        const struct sw_report_node *node = &nodes[i];
+        struct object object = object_new();
+        add_text(&object, "id", node->id);
+        add_text(&object, "address", node->address);
+        add_number(&object, "requests", node->requests);
+        add_number(&object, "requests_failed", node->requests_failed);
+        add_number(&object, "keys_asked", node->keys_asked);
+        add_number(&object, "found", node->found);
+        add_number(&object, "missing", node->missing);
+        add_number(&object, "corrupt", node->corrupt);
+        add_number(&object, "bytes", node->bytes);
+        add_text(&object, "last_error", node->last_error);
+        if (json_array_append_new(array, object.json) != 0 || object.failed) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *waves_to_json(const struct sw_report_wave *waves, uint32_t count)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; array && i < count && i < SW_WAVES_MAX; i++) {
+        struct object object = object_new();
+        add_number(&object, "keys_asked", waves[i].keys_asked);
+        add_number(&object, "found", waves[i].found);
+        add_number(&object, "missing", waves[i].missing);
+        add_number(&object, "failed", waves[i].failed);
+        add_number(&object, "corrupt", waves[i].corrupt);
+        if (json_array_append_new(array, object.json) != 0 || object.failed) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *keys_to_json(const struct sw_key *keys, uint64_t count)
+{
+    json_t *array = json_array();
+    char text[SW_KEY_BASE58_SIZE];
+
+    for (uint64_t i = 0; array && i < count; i++) {
+        sw_key_to_base58(&keys[i], text);
+        if (json_array_append_new(array, json_string(text)) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
+/* The text in memory of malloc, whatever allocator the host may have given jansson. Takes the object. */
+static char *object_to_text(struct object *object)
+{
+    char *text = NULL;
+
+    if (!object->failed) {
+        size_t bytes = json_dumpb(object->json, NULL, 0, JSON_COMPACT);
+        text = bytes > 0 ? malloc(bytes + 1) : NULL;
+        if (text) {
+            json_dumpb(object->json, text, bytes, JSON_COMPACT);
+            text[bytes] = '\0';
+        }
+    }
+    json_decref(object->json);
+    return text;
+}
+
+char *sw_report_to_json(const struct sw_report *report)
+{
+    struct object object = object_new();
+
+    add_text(&object, "status", sw_status_name(report->status));
+    add_number(&object, "keys", report->keys);
+    add_number(&object, "keys_duplicate", report->keys_duplicate);
+    add_number(&object, "required", report->required);
+    add_number(&object, "found_local", report->found_local);
+    add_number(&object, "found_network", report->found_network);
+    add_number(&object, "missing", report->missing);
+    add_number(&object, "requests", report->requests);
+    add_number(&object, "requests_failed", report->requests_failed);
+    add_number(&object, "bytes", report->bytes);
+    add_number(&object, "bytes_received", report->bytes_received);
+    add_number(&object, "bytes_wasted", report->bytes_wasted);
+    add_number(&object, "symbols_wasted", report->symbols_wasted);
+    add_number(&object, "budget_bytes", report->budget_bytes);
+    add_number(&object, "budget_high_water_bytes", report->budget_high_water_bytes);
+    add_number(&object, "first_symbol_us", report->first_symbol_us);
+    add_number(&object, "elapsed_us", report->elapsed_us);
+    add_number(&object, "wave_count", report->wave_count);
+    add(&object, "waves", waves_to_json(report->waves, report->wave_count));
+    add_number(&object, "node_count", report->node_count);
+    add(&object, "nodes", nodes_to_json(report->nodes, report->node_count));
+    add_number(&object, "missing_sample_count", report->missing_sample_count);
+    add(&object, "missing_sample", keys_to_json(report->missing_sample, report->missing_sample_count));
+    return object_to_text(&object);
+}
+
+char *sw_store_report_to_json(const struct sw_store_report *report)
+{
+    struct object object = object_new();
+
+    add_text(&object, "status", sw_status_name(report->status));
+    add_number(&object, "symbols", report->symbols);
+    add_number(&object, "bytes", report->bytes);
+    add_number(&object, "replicas_wanted", report->replicas_wanted);
+    add_number(&object, "replicas_placed", report->replicas_placed);
+    add_number(&object, "replicas_present", report->replicas_present);
+    add_number(&object, "replicas_refused", report->replicas_refused);
+    add_number(&object, "replicas_failed", report->replicas_failed);
+    add_number(&object, "symbols_without_replica", report->symbols_without_replica);
+    add_number(&object, "requests", report->requests);
+    add_number(&object, "bytes_sent", report->bytes_sent);
+    add_number(&object, "budget_bytes", report->budget_bytes);
+    add_number(&object, "budget_high_water_bytes", report->budget_high_water_bytes);
+    add_number(&object, "elapsed_us", report->elapsed_us);
+    add_number(&object, "node_count", report->node_count);
+    add(&object, "nodes", nodes_to_json(report->nodes, report->node_count));
+    add_text(&object, "first_failure", report->first_failure);
+    return object_to_text(&object);
+}
