@@ -41,10 +41,12 @@ static void add_text(struct object *object, const char *name, const char *text)
 
     for (size_t i = 0; i < bytes; i += length) {
         length = sw_utf8_next(text + i, bytes - i, &code_point);
-        if (length > 0)
+        if (length == 0) {
+            clean[i] = '?';
+            length = 1;
+        } else {
             memcpy(clean + i, text + i, length);
-        else
-            clean[i] = '?', length = 1;
+        }
     }
     add(object, name, json_stringn(clean, bytes));
 }
