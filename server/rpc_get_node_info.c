@@ -1,0 +1,78 @@
+/* GetNodeInfo: who the node is, what it holds and what it accepts. */
+#include "server/service.h"
+#include "symwave/v1/symbol_store.pb-c.h"
+#include <stdlib.h>
+
+struct info_call {
+    struct sw_task task;
+    struct sw_service *service;
+    struct sw_rpc_server_call *call;
+};
+
+static void *start(struct sw_rpc_server_call *call, void *user)
+{
+    struct info_call *self = calloc(1, sizeof(*self));
+    if (!self) {
+        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        return NULL;
+    }
+    self->service = user;
+    self->call = call;
+    return self;
+}
+
+static struct sw_rpc_message *make_answer(const struct sw_service *service, const struct sw_store_info *info)
+{
+    Symwave__V1__Limits limits = SYMWAVE__V1__LIMITS__INIT;
+    limits.keys_max = service->limits.keys_max;
+    limits.value_bytes_max = service->limits.value_bytes_max;
+    limits.message_bytes_max = service->limits.message_bytes_max;
+    limits.store_symbols_max = service->limits.store_symbols_max;
+    limits.store_bytes_max = service->limits.store_bytes_max;
+    Symwave__V1__GetNodeInfoResponse response = SYMWAVE__V1__GET_NODE_INFO_RESPONSE__INIT;
+    response.node_id = (char *)service->node_id;
+    response.version = SYMWAVE_VERSION;
+    response.limits = &limits;
+    response.symbol_count = info->symbol_count;
+    response.stored_bytes = info->stored_bytes;
+    response.writable = info->writable;
+    size_t bytes = symwave__v1__get_node_info_response__get_packed_size(&response);
+    uint8_t *packed = malloc(bytes);
+    struct sw_rpc_message *answer = packed ? sw_rpc_message_new() : NULL;
+    if (answer)
+        sw_rpc_message_add_copy(answer, packed, symwave__v1__get_node_info_response__pack(&response, packed));
+    free(packed);
+    return answer;
+}
+
+static void run(struct sw_task *task)
+{
+    struct info_call *self = (struct info_call *)task;
+    struct sw_service *service = self->service;
+    struct sw_store_info info;
+    struct sw_error error = {0};
+    struct sw_rpc_message *answer = NULL;
+    enum sw_status status = service->store->info(service->store, &info, &error);
+    if (status != SW_OK) {
+        char quoted[SW_ERROR_MESSAGE_SIZE];
+        sw_log(service->logger, SW_LOG_ERROR, "cannot ask the store for its size", "error=%s",
+               sw_log_quote(error.message, quoted, sizeof(quoted)));
+        sw_error_set(&error, status, "the node cannot ask its store for its size: %s", sw_status_name(status));
+    } else {
+        answer = make_answer(service, &info);
+        if (!answer)
+            status = sw_error_set(&error, SW_NO_MEMORY, "no memory for the answer");
+    }
+    sw_rpc_server_finish(self->call, answer, sw_rpc_code_from_status(status), status == SW_OK ? NULL : error.message);
+}
+
+/* The request is an empty message: nothing in it is looked at. */
+static void message(void *state, struct sw_rpc_message *request)
+{
+    struct info_call *self = state;
+    sw_rpc_message_free(request);
+    self->task.run = run;
+    sw_pool_submit(self->service->pool, &self->task);
+}
+
+const struct sw_rpc_server_handler sw_get_node_info_handler = {.start = start, .message = message, .end = free};

@@ -1,0 +1,238 @@
+/*
+ * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next is read from the
+ * store, and no more: a slow client holds back the reading, and a stream never has more than two messages in memory.
+ */
+#include "common/blake3.h"
+#include "common/wire.h"
+#include "server/messages.h"
+#include "server/service.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A message is closed once it has this many bytes: a symbol of 60 or 64 KiB goes alone, small ones are packed. With two
+ * messages and the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
+ */
+#define MESSAGE_BYTES ((size_t)48 << 10)
+/* A message is also closed after this many look-ups, so that missing keys are told soon. */
+#define MESSAGE_KEYS 256
+
+struct retrieval {
+    struct sw_task task;
+    struct sw_service *service;
+    struct sw_rpc_server_call *call;
+    struct sw_rpc_message *request_message; /* until the task has read it */
+
+    /* the task only */
+    struct sw_key_request request;
+    size_t next;             /* the first key that is not answered yet */
+    uint64_t value_bytes;    /* of values answered */
+    uint64_t left_out_bytes; /* of the value that did not fit; not 0: nothing more is read */
+    enum sw_status status;
+    struct sw_error error;
+
+    pthread_mutex_t lock;
+    /* under lock */
+    struct sw_rpc_message *ready; /* waits for the one before it to be out */
+    bool reading;                 /* the task is queued or running */
+    bool sending;
+    bool over; /* nothing more will be read */
+    bool finished;
+};
+
+static void *start(struct sw_rpc_server_call *call, void *user)
+{
+    struct sw_service *service = user;
+    if (!sw_service_enter(service, call, SW_RETRIEVE_CALL_BYTES))
+        return NULL;
+    struct retrieval *self = calloc(1, sizeof(*self));
+    if (!self) {
+        sw_service_leave(service, SW_RETRIEVE_CALL_BYTES);
+        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        return NULL;
+    }
+    self->service = service;
+    self->call = call;
+    pthread_mutex_init(&self->lock, NULL);
+    return self;
+}
+
+/* ---- reading; in the task ---- */
+
+static void log_symbol(const struct retrieval *self, const char *what, const struct sw_key *key, const char *why)
+{
+    char text[SW_KEY_BASE58_SIZE], quoted[SW_ERROR_MESSAGE_SIZE];
+    sw_key_to_base58(key, text);
+    sw_log(self->service->logger, SW_LOG_ERROR, what, "key=%s error=%s", text,
+           sw_log_quote(why, quoted, sizeof(quoted)));
+}
+
+static enum sw_status read_request(struct retrieval *self)
+{
+    size_t bytes_count = sw_rpc_message_bytes(self->request_message);
+    const uint8_t *bytes = sw_rpc_message_flatten(self->request_message);
+    enum sw_status status;
+    if (!bytes && bytes_count > 0)
+        status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for the request");
+    else
+        status = sw_key_request_read(bytes, bytes_count, self->service->limits.keys_max, &self->request, &self->error);
+    sw_rpc_message_free(self->request_message);
+    self->request_message = NULL;
+    return status;
+}
+
+static bool hashes_to(const struct sw_store_value *value, const struct sw_key *key)
+{
+    uint8_t hash[SW_BLAKE3_BYTES];
+    sw_blake3(value->bytes, value->bytes_count, hash);
+    return memcmp(hash, key->bytes, SW_KEY_BYTES) == 0;
+}
+
+/* Answers one key by reading it. */
+static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, struct sw_rpc_message *message)
+{
+    struct sw_store *store = self->service->store;
+    struct sw_store_value value;
+    struct sw_error error = {0};
+    enum sw_status status = store->get(store, key, &value, &error);
+    if (status == SW_DATA_LOSS) { /* one symbol is damaged; the others may well be whole */
+        log_symbol(self, "a stored symbol cannot be read back", key, error.message);
+        sw_wire_add_corrupt(message, key);
+        return SW_OK;
+    }
+    if (status != SW_OK) {
+        char text[SW_KEY_BASE58_SIZE];
+        sw_key_to_base58(key, text);
+        log_symbol(self, "cannot read a symbol", key, error.message);
+        return sw_error_set(&self->error, SW_INTERNAL, "keys[%zu]: the node cannot read the value of %s: %s",
+                            self->next, text, sw_status_name(status));
+    }
+    if (!value.bytes) {
+        sw_wire_add_missing(message, key);
+    } else if (self->request.verify && !hashes_to(&value, key)) {
+        log_symbol(self, "a stored symbol is damaged", key, "its bytes do not hash to its key");
+        sw_wire_add_corrupt(message, key);
+        value.release(value.release_data);
+    } else if (self->request.max_bytes > 0 && value.bytes_count > self->request.max_bytes - self->value_bytes) {
+        self->left_out_bytes = value.bytes_count;
+        value.release(value.release_data);
+        sw_wire_add_left_out(message, key);
+        sw_wire_add_left_out_bytes(message, self->left_out_bytes);
+    } else {
+        self->value_bytes += value.bytes_count;
+        sw_wire_add_symbol(message, key, value.bytes, value.bytes_count, value.release, value.release_data);
+    }
+    return SW_OK;
+}
+
+/* Fills the next message. NULL, with self->status set where it is an error, when there is none to send any more. */
+static struct sw_rpc_message *read_message(struct retrieval *self)
+{
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    if (!message) {
+        self->status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for a message");
+        return NULL;
+    }
+    size_t first = self->next;
+    if (self->left_out_bytes > 0 && self->next < self->request.count)
+        sw_wire_add_left_out_bytes(message, self->left_out_bytes);
+    while (self->next < self->request.count && self->next - first < MESSAGE_KEYS &&
+           sw_rpc_message_bytes(message) < MESSAGE_BYTES) {
+        if (sw_rpc_server_is_cancelled(self->call)) {
+            self->status = sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
+            break;
+        }
+        const struct sw_key *key = &self->request.keys[self->next];
+        if (self->left_out_bytes > 0)
+            sw_wire_add_left_out(message, key);
+        else
+            self->status = add_key(self, key, message);
+        if (self->status != SW_OK)
+            break;
+        self->next++;
+    }
+    if (self->next > first && self->status != SW_CANCELLED)
+        return message; /* an error follows what was read before it */
+    sw_rpc_message_free(message);
+    return NULL;
+}
+
+/* ---- the flow ---- */
+
+/*
+ * Does whatever can be done now: sends what is ready, reads on, or finishes. Called under lock, which it gives back:
+ * from then on another thread may finish the call, and self may be gone.
+ */
+static void go_on_and_unlock(struct retrieval *self)
+{
+    if (self->ready && sw_rpc_server_is_cancelled(self->call)) {
+        sw_rpc_message_free(self->ready);
+        self->ready = NULL;
+        self->over = true;
+    }
+    if (self->ready && !self->sending) {
+        self->sending = true;
+        sw_rpc_server_send(self->call, self->ready);
+        self->ready = NULL;
+    }
+    if (!self->ready && !self->reading && !self->over) {
+        self->reading = true;
+        sw_pool_submit(self->service->pool, &self->task);
+    }
+    bool finish = self->over && !self->ready && !self->sending && !self->reading && !self->finished;
+    if (finish)
+        self->finished = true;
+    pthread_mutex_unlock(&self->lock);
+    if (!finish)
+        return;
+    if (self->status == SW_OK && sw_rpc_server_is_cancelled(self->call))
+        sw_rpc_server_finish(self->call, NULL, SW_RPC_CANCELLED, "the caller is gone");
+    else
+        sw_rpc_server_finish(self->call, NULL, sw_rpc_code_from_status(self->status),
+                             self->status == SW_OK ? NULL : self->error.message);
+}
+
+static void run(struct sw_task *task)
+{
+    struct retrieval *self = (struct retrieval *)task;
+    if (self->request_message)
+        self->status = read_request(self);
+    struct sw_rpc_message *message = self->status == SW_OK ? read_message(self) : NULL;
+    pthread_mutex_lock(&self->lock);
+    self->ready = message;
+    self->reading = false;
+    self->over = self->status != SW_OK || self->next == self->request.count;
+    go_on_and_unlock(self);
+}
+
+static void message(void *state, struct sw_rpc_message *request)
+{
+    struct retrieval *self = state;
+    self->request_message = request;
+    self->task.run = run;
+    pthread_mutex_lock(&self->lock);
+    go_on_and_unlock(self);
+}
+
+/* A caller that is gone needs no callback of its own: either a send is outstanding or the task runs, and sees it. */
+static void sent(void *state)
+{
+    struct retrieval *self = state;
+    pthread_mutex_lock(&self->lock);
+    self->sending = false;
+    go_on_and_unlock(self);
+}
+
+static void end(void *state)
+{
+    struct retrieval *self = state;
+    sw_rpc_message_free(self->request_message);
+    free(self->request.keys);
+    pthread_mutex_destroy(&self->lock);
+    sw_service_leave(self->service, SW_RETRIEVE_CALL_BYTES);
+    free(self);
+}
+
+const struct sw_rpc_server_handler sw_retrieve_batch_handler = {
+    .start = start, .message = message, .sent = sent, .end = end};

@@ -1,0 +1,53 @@
+/*
+ * The service SymbolStore: what its four RPCs share. Each RPC is one file, rpc_<name>.c.
+ *
+ * Threads: gRPC's callbacks only queue; what reads or writes the store, hashes or parses much runs on the pool.
+ */
+#ifndef SW_SERVICE_H
+#define SW_SERVICE_H
+
+#include "common/log.h"
+#include "common/pool.h"
+#include "common/rpc.h"
+#include "server/store.h"
+#include <stdatomic.h>
+
+/* What a node accepts; GetNodeInfo tells the first five. */
+struct sw_limits {
+    uint32_t keys_max;          /* keys in one request */
+    uint64_t value_bytes_max;   /* bytes of one value */
+    uint64_t message_bytes_max; /* bytes of one message */
+    uint32_t store_symbols_max; /* symbols in one StoreBatch stream */
+    uint64_t store_bytes_max;   /* bytes of values in one StoreBatch stream */
+    uint64_t calls_bytes_max;   /* memory of all calls under way */
+};
+
+/* All but calls_bytes is set before the server starts and constant from then on. */
+struct sw_service {
+    struct sw_store *store;
+    struct sw_pool *pool;
+    struct sw_limits limits;
+    const char *node_id;
+    const struct sw_logger *logger;
+    atomic_uint_fast64_t calls_bytes; /* reserved by calls under way */
+};
+
+/*
+ * Bytes of memory that a RetrieveBatch may use: its keys, and two messages of less than RETRIEVE_MESSAGE_BYTES plus one
+ * value. The bounds of keys_max and value_bytes_max (config.h) keep it below 1 MiB.
+ */
+#define SW_RETRIEVE_CALL_BYTES ((uint64_t)1 << 20)
+
+/*
+ * Reserves memory for a call. Without room for it, the call is finished with RESOURCE_EXHAUSTED and false returned.
+ * Each reservation is given back with sw_service_leave.
+ */
+bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes);
+void sw_service_leave(struct sw_service *service, uint64_t bytes);
+
+extern const struct sw_rpc_server_handler sw_batch_get_values_handler;
+extern const struct sw_rpc_server_handler sw_retrieve_batch_handler;
+extern const struct sw_rpc_server_handler sw_store_batch_handler;
+extern const struct sw_rpc_server_handler sw_get_node_info_handler;
+
+#endif
