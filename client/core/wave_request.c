@@ -189,15 +189,35 @@ static bool is_open(const struct sw_wave_engine *engine, const struct wave_reque
     return is_held(engine, request, key_index) && !(engine->states[key_index].flags & WAVE_KEY_LEFT_OUT);
 }
 
-/* All keys that the request still holds have failed at its node. */
+/* A key that was left out waits for its node again: that was no answer. */
+static void give_back(struct sw_wave_engine *engine, const struct wave_request *request, uint32_t index)
+{
+    struct wave_key *key = &engine->states[index];
+
+    key->flags &= (uint8_t)~WAVE_KEY_LEFT_OUT;
+    key->asked &= (uint16_t) ~(1u << key->wave);
+    engine->stats.waves[key->wave].keys_asked--;
+    engine->node_stats[request->node].keys_asked--;
+    sw_wave_assign_again(engine, index, request->node);
+}
+
+/*
+ * The keys that the request still holds have failed at its node. Those left out have not, unless nothing was answered:
+ * each request must bring at least one key on, or a node could be asked for ever.
+ */
 static void fail_keys(struct sw_wave_engine *engine, struct wave_request *request)
 {
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t index = request->keys[i];
+        struct wave_key *key = &engine->states[index];
         if (!is_held(engine, request, index))
             continue;
-        engine->states[index].flags &= (uint8_t)~WAVE_KEY_LEFT_OUT;
-        engine->stats.waves[engine->states[index].wave].failed++;
+        if (key->flags & WAVE_KEY_LEFT_OUT && request->answered > 0) {
+            give_back(engine, request, index);
+            continue;
+        }
+        key->flags &= (uint8_t)~WAVE_KEY_LEFT_OUT;
+        engine->stats.waves[key->wave].failed++;
         sw_wave_assign(engine, index);
     }
 }
