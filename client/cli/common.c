@@ -1,0 +1,148 @@
+/* What cli.h promises: common options, errors, and opening a client on a node list. */
+#include "client/cli/cli.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/progress.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+    struct common_options *common = state->input;
+
+    switch (key) {
+    case 'n':
+        common->nodes_path = arg;
+        return 0;
+    case 'j':
+        common->json = true;
+        return 0;
+    case 'v':
+        common->verbose++;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option common_option_list[] = {
+    {"nodes", 'n', "FILE", 0, "The node list, YAML", 0},
+    {"json", 'j', NULL, 0, "Print the result as JSON, for machines", 0},
+    {"verbose", 'v', NULL, 0, "Show log lines; twice for more of them", 0},
+    {0},
+};
+static const struct argp common_argp = {.options = common_option_list, .parser = parse_common};
+const struct argp_child common_options_child[] = {
+    {&common_argp, 0, "Options of every command, before or after its name:", 1},
+    {0},
+};
+
+void command_parse(const struct argp *own, int argc, char **argv, struct command_input *input)
+{
+    /* argp prints what is wrong itself and exits, unless a parser fails for a reason of the system. */
+    error_t code = argp_parse(own, argc, argv, 0, NULL, input);
+    if (code != 0)
+        usage_error(input->common, "%s", strerror(code));
+}
+
+static void print_line(const char *format, va_list args, const char *after)
+{
+    progress_pause();
+    fputs("symwave: ", stderr);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "%s\n", after);
+    progress_resume();
+}
+
+void print_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_line(format, args, "");
+    va_end(args);
+}
+
+void usage_error(const struct common_options *common, const char *format, ...)
+{
+    char after[64];
+    va_list args;
+
+    if (common->command)
+        snprintf(after, sizeof(after), "; see symwave %s --help", common->command);
+    else
+        snprintf(after, sizeof(after), "; see symwave --help");
+    va_start(args, format);
+    print_line(format, args, after);
+    va_end(args);
+    exit(EXIT_USAGE);
+}
+
+enum exit_status exit_status_of(enum sw_status status)
+{
+    switch (sw_status_class(status)) {
+    case SW_CLASS_OK:
+        return EXIT_DONE;
+    case SW_CLASS_LOCAL:
+    case SW_CLASS_FATAL:
+        return EXIT_LOCAL;
+    default:
+        return status == SW_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_SHORT;
+    }
+}
+
+static void print_log(enum sw_log_level level, const char *message, const char *fields, void *user_data)
+{
+    static const char *const names[] = {"", "error", "warning", "info", "debug"};
+
+    (void)user_data;
+    progress_pause();
+    fprintf(stderr, "symwave: %s: %s%s%s\n", names[level], message, fields[0] ? " " : "", fields);
+    progress_resume();
+}
+
+enum exit_status session_open(const struct common_options *common, struct sw_client_options *options, bool cancellable,
+                              struct session *session)
+{
+    struct sw_error error;
+    enum exit_status result = EXIT_LOCAL;
+
+    *session = (struct session){NULL};
+    if (!common->nodes_path)
+        usage_error(common, "which nodes? Give their list with --nodes FILE");
+    if (sw_node_list_load(common->nodes_path, &session->nodes, &error) != SW_OK) {
+        print_error("%s", error.message);
+        goto out;
+    }
+    if (common->verbose > 0) {
+        options->log = print_log;
+        options->log_level = common->verbose > 1 ? SW_LOG_DEBUG : SW_LOG_INFO;
+    }
+    if (cancellable) {
+        session->cancel = sw_cancel_new();
+        if (!session->cancel) {
+            print_error("no memory to begin");
+            goto out;
+        }
+        /* Before the client has threads, so that they leave the signals alone. */
+        interrupt_start(session->cancel);
+    }
+    enum sw_status status = sw_client_open(options, session->nodes, &session->client, &error);
+    if (status != SW_OK)
+        print_error("%s", error.message);
+    result = exit_status_of(status);
+out:
+    if (result != EXIT_DONE)
+        session_close(session);
+    return result;
+}
+
+void session_close(struct session *session)
+{
+    sw_client_close(session->client);
+    if (session->cancel)
+        interrupt_stop();
+    sw_cancel_free(session->cancel);
+    sw_node_list_free(session->nodes);
+}

@@ -1,0 +1,32 @@
+/* What --json prints, on standard output. */
+#ifndef SW_CLI_JSON_OUTPUT_H
+#define SW_CLI_JSON_OUTPUT_H
+
+#include "symwave/symwave.h"
+
+/*
+ * A report, as sw_report_to_json has it, and "error" where message is not empty. report is freed; where it is NULL,
+ * there is only the status.
+ */
+void json_print_report(char *report, enum sw_status status, const char *message);
+
+/*
+ * The same for `store`, with "stored", an array of the symbols, in front: its elements are printed one by one as they
+ * become known.
+ */
+void json_store_begin(void);
+void json_store_symbol(const struct sw_key *key, const char *file, uint32_t replicas, uint32_t replicas_wanted);
+void json_store_end(char *report, enum sw_status status, const char *message);
+
+/* {"base58":...,"hex":...,"base64":...} on one line. */
+void json_print_key(const struct sw_key *key);
+
+/* {"task":...,"routes":[{"key":...,"base":n,"candidates":[{"id":...,"address":...}]}]}, one call a part. */
+void json_routes_begin(const char *task_id);
+void json_routes_add(const struct sw_key *key, const struct sw_route *route);
+void json_routes_end(void);
+
+/* {"nodes":[...]}, members named as the fields of struct sw_node_status. */
+void json_print_nodes(const struct sw_node_status *nodes, size_t count);
+
+#endif

@@ -1,0 +1,142 @@
+#include "client/cli/summary.h"
+#include "client/cli/cli.h"
+#include "client/cli/format.h"
+#include <string.h>
+
+#define NODES_SHOWN 8
+
+typedef unsigned long long u64; /* for printf */
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* Nodes whose requests failed, the worst known first in the list's order; at most a few. */
+static void print_bad_nodes(FILE *out, const struct sw_report_node *nodes, uint64_t count)
+{
+    char why[SW_ERROR_MESSAGE_SIZE];
+    uint64_t shown = 0, bad = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        const struct sw_report_node *node = &nodes[i];
+        if (node->requests_failed == 0 && node->corrupt == 0)
+            continue;
+        if (++bad > NODES_SHOWN)
+            continue;
+        shown++;
+        fprintf(out, "  node %s at %s: %llu of %llu requests failed", node->id, node->address,
+                (u64)node->requests_failed, (u64)node->requests);
+        if (node->corrupt > 0)
+            fprintf(out, ", %llu bad symbol%s", (u64)node->corrupt, plural(node->corrupt));
+        if (node->last_error[0] != '\0')
+            fprintf(out, ": %s", printable(node->last_error, strlen(node->last_error), why, sizeof(why)));
+        fputc('\n', out);
+    }
+    if (bad > shown)
+        fprintf(out, "  and %llu more nodes with failures: --json has them all\n", (u64)(bad - shown));
+}
+
+static void print_waves(FILE *out, const struct sw_report *report)
+{
+    for (uint32_t i = 0; i < report->wave_count && i < SW_WAVES_MAX; i++) {
+        const struct sw_report_wave *wave = &report->waves[i];
+        fprintf(out, "  wave %-2u       %llu keys asked: %llu found, %llu missing, %llu failed, %llu corrupt\n", i,
+                (u64)wave->keys_asked, (u64)wave->found, (u64)wave->missing, (u64)wave->failed, (u64)wave->corrupt);
+    }
+}
+
+void print_fetch_summary(FILE *out, const struct sw_report *report, const char *folder)
+{
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], other[NUMBER_SIZE];
+    uint64_t found = report->found_local + report->found_network;
+
+    fprintf(out, "fetched %llu of %llu required symbols into %s: %llu from nodes, %llu there already\n", (u64)found,
+            (u64)report->required, folder, (u64)report->found_network, (u64)report->found_local);
+    fprintf(out, "  amount        %s in %s, %s\n", format_bytes(report->bytes, bytes),
+            format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate));
+    fprintf(out, "  keys          %llu", (u64)report->keys);
+    if (report->keys_duplicate > 0)
+        fprintf(out, ", and %llu more of the same", (u64)report->keys_duplicate);
+    fprintf(out, "\n  requests      %llu, %llu failed\n", (u64)report->requests, (u64)report->requests_failed);
+    fprintf(out, "  over-fetch    %.2f %% (%llu symbol%s, %s)\n",
+            report->bytes > 0 ? 100.0 * (double)report->bytes_wasted / (double)report->bytes : 0.0,
+            (u64)report->symbols_wasted, plural(report->symbols_wasted), format_bytes(report->bytes_wasted, bytes));
+    fprintf(out, "  budget        %s used of %s\n", format_bytes(report->budget_high_water_bytes, bytes),
+            format_bytes(report->budget_bytes, other));
+    if (report->first_symbol_us > 0)
+        fprintf(out, "  first symbol  after %s\n", format_time(report->first_symbol_us, elapsed));
+    print_waves(out, report);
+    print_bad_nodes(out, report->nodes, report->node_count);
+}
+
+void print_store_summary(FILE *out, const struct sw_store_report *report)
+{
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], other[NUMBER_SIZE];
+
+    fprintf(out, "stored %llu symbol%s, %s, in %s, %s\n", (u64)(report->symbols - report->symbols_without_replica),
+            plural(report->symbols - report->symbols_without_replica), format_bytes(report->bytes, bytes),
+            format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate));
+    fprintf(out, "  replicas      %llu wanted: %llu stored, %llu there already, %llu refused, %llu failed\n",
+            (u64)report->replicas_wanted, (u64)report->replicas_placed, (u64)report->replicas_present,
+            (u64)report->replicas_refused, (u64)report->replicas_failed);
+    fprintf(out, "  requests      %llu, %s sent\n", (u64)report->requests, format_bytes(report->bytes_sent, bytes));
+    fprintf(out, "  budget        %s used of %s\n", format_bytes(report->budget_high_water_bytes, bytes),
+            format_bytes(report->budget_bytes, other));
+    print_bad_nodes(out, report->nodes, report->node_count);
+}
+
+/* Nodes that answered nothing at all; the last one's index in *which. */
+static uint64_t count_unreachable(const struct sw_report *report, uint64_t *which)
+{
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < report->node_count; i++) {
+        const struct sw_report_node *node = &report->nodes[i];
+        if (node->requests_failed == node->requests && node->found + node->missing + node->corrupt == 0) {
+            count++;
+            *which = i;
+        }
+    }
+    return count;
+}
+
+static void print_short(const struct sw_report *report, const char *folder)
+{
+    uint64_t which = 0, unreachable = count_unreachable(report, &which);
+    char why[200];
+
+    if (unreachable > 0 && unreachable == report->node_count) {
+        const struct sw_report_node *node = &report->nodes[which];
+        print_error("none of the %llu nodes asked could be reached (%s at %s: %s); see that they run and that the node "
+                    "list has their addresses",
+                    (u64)unreachable, node->id, node->address,
+                    printable(node->last_error, strlen(node->last_error), why, sizeof(why)));
+    } else if (unreachable > 0) {
+        print_error("%llu of %llu required symbols are missing: %llu of the %llu nodes asked could not be reached, and "
+                    "the others lack them; run this again when those are back, what is in %s stays",
+                    (u64)report->missing, (u64)report->required, (u64)unreachable, (u64)report->node_count, folder);
+    } else {
+        char text[SW_KEY_BASE58_SIZE] = "";
+        if (report->missing_sample_count > 0)
+            sw_key_to_base58(&report->missing_sample[0], text);
+        print_error("%llu of %llu required symbols are missing: every candidate was asked and lacks them%s%s; see that "
+                    "the keys are right and the node list is the one that they were stored with",
+                    (u64)report->missing, (u64)report->required, text[0] ? ", the first is " : "", text);
+    }
+}
+
+void print_fetch_failure(const struct sw_report *report, enum sw_status status, const char *message, const char *folder)
+{
+    char elapsed[NUMBER_SIZE];
+
+    if (report && status == SW_SHORT)
+        print_short(report, folder);
+    else if (report && (status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED))
+        print_error("%s after %s with %llu of %llu required symbols; run this again for the rest, what is in %s stays",
+                    status == SW_CANCELLED ? "cancelled" : "the deadline passed",
+                    format_time(report->elapsed_us, elapsed), (u64)(report->found_local + report->found_network),
+                    (u64)report->required, folder);
+    else
+        print_error("%s", message);
+}
