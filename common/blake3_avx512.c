@@ -77,6 +77,7 @@ ALWAYS_INLINE void store_x16(__m512i h[8], uint8_t *cvs)
 #define LOAD_BLOCKS     load_x16
 #define STORE_CVS       store_x16
 #define HASH_LANES      hash_x16
+#define PREFETCH_BLOCKS prefetch_x16
 #include "common/blake3_lanes.h"
 
 static void hash(const struct sw_blake3_lanes *lanes, uint8_t *cvs)

@@ -3,12 +3,14 @@
  *
  * A file includes this after defining what a vector is and how it computes: LANES, VECTOR, ADD, XOR, ROTATE (right),
  * ALL (one word to all lanes), LOAD (words, unaligned), LOAD_BLOCKS (64 bytes of each input, transposed), STORE_CVS
- * (transposed back), HASH_LANES (the function's name). All of them are undefined again at the end.
+ * (transposed back), HASH_LANES and PREFETCH_BLOCKS (the functions' names). All of them are undefined again at the end.
  *
  * Everything is indexed by constants, and no loop runs over the words: so the compiler keeps them in registers. The
  * four mixings of a half round are written one after the other, as that needs fewer registers; the processor overlaps
  * them.
  */
+
+#define AHEAD 6
 
 #define MIX(a, b, c, d, x, y)                                                                                          \
     v[a] = ADD(ADD(v[a], x), v[b]);                                                                                    \
@@ -29,6 +31,21 @@
     MIX(1, 6, 11, 12, m[s10], m[s11])                                                                                  \
     MIX(2, 7, 8, 13, m[s12], m[s13])                                                                                   \
     MIX(3, 4, 9, 14, m[s14], m[s15])
+
+/*
+ * Brings each lane's block that comes AHEAD blocks later into the cache; past the end of a chunk, where the next pass
+ * is likely to find its own. The processor by itself does not follow so many places at once: without this, values that
+ * come from memory are hashed at two thirds of the speed. That no input may be there does not matter to a prefetch.
+ */
+static inline __attribute__((always_inline)) void PREFETCH_BLOCKS(const struct sw_blake3_lanes *lanes, size_t block)
+{
+    size_t offset = (block + AHEAD) * SW_BLAKE3_BLOCK_BYTES;
+
+    if (block + AHEAD >= lanes->blocks)
+        offset += (LANES - 1) * SW_BLAKE3_CHUNK_BYTES;
+    for (size_t i = 0; i < LANES; i++)
+        _mm_prefetch((const void *)((uintptr_t)lanes->in[i] + offset), _MM_HINT_T0);
+}
 
 /* Writes the chaining values of all lanes, idle ones too: cvs has room for LANES. */
 static void HASH_LANES(const struct sw_blake3_lanes *lanes, uint8_t *cvs)
@@ -68,6 +85,8 @@ static void HASH_LANES(const struct sw_blake3_lanes *lanes, uint8_t *cvs)
         VECTOR v[16] = {h[0],  h[1],  h[2],  h[3],  h[4], h[5], h[6], h[7],
                         iv[0], iv[1], iv[2], iv[3], low,  high, size, mark};
         VECTOR m[16];
+        if (lanes->blocks > AHEAD)
+            PREFETCH_BLOCKS(lanes, block);
         LOAD_BLOCKS(lanes->in, block * SW_BLAKE3_BLOCK_BYTES, m);
         SW_BLAKE3_ROUNDS(ROUND)
         h[0] = XOR(v[0], v[8]);
@@ -88,6 +107,7 @@ static void HASH_LANES(const struct sw_blake3_lanes *lanes, uint8_t *cvs)
         memcpy(cvs + last, short_cvs + last, SW_BLAKE3_BYTES);
 }
 
+#undef AHEAD
 #undef ROUND
 #undef MIX
 #undef LANES
@@ -100,3 +120,4 @@ static void HASH_LANES(const struct sw_blake3_lanes *lanes, uint8_t *cvs)
 #undef LOAD_BLOCKS
 #undef STORE_CVS
 #undef HASH_LANES
+#undef PREFETCH_BLOCKS

@@ -145,6 +145,7 @@ ALWAYS_INLINE void store_x8(__m256i h[8], uint8_t *cvs)
 #define LOAD_BLOCKS     load_x8
 #define STORE_CVS       store_x8
 #define HASH_LANES      hash_x8
+#define PREFETCH_BLOCKS prefetch_x8
 #include "common/blake3_lanes.h"
 
 #endif
