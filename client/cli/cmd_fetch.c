@@ -28,7 +28,7 @@ static const char doc[] =
     "\n"
     "Examples:\n"
     "  symwave --nodes nodes.yaml fetch --task t1 --keys keys.tsv --out symbols\n"
-    "  symwave --nodes nodes.yaml fetch --task t1 --keys keys.tsv --required 17% --out some --deadline 60";
+    "  symwave -n nodes.yaml fetch -t t1 -k keys.tsv -o some --required 17%";
 
 static const struct argp_option options[] = {
     {"keys", 'k', "FILE", 0, "The keys, one a line; - is standard input", 0},

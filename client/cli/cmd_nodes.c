@@ -61,9 +61,12 @@ static void cells_of(const struct sw_node_status *node, cells row)
 
 static void print_row(const cells row, const int widths[COLUMNS], const char *note)
 {
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < COLUMNS - 1; i++)
         printf(i >= 3 && i <= 5 ? "%*s  " : "%-*s  ", widths[i], row[i]);
-    printf("%s\n", note);
+    if (note[0] != '\0')
+        printf("%-*s  %s\n", widths[COLUMNS - 1], row[COLUMNS - 1], note);
+    else
+        printf("%s\n", row[COLUMNS - 1]);
 }
 
 static const char *note_of(const struct sw_node_status *node, char *out, size_t out_bytes)
@@ -101,6 +104,24 @@ static void print_table(const struct sw_node_status *nodes, size_t count)
     }
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(((const struct sw_node_status *)a)->id, ((const struct sw_node_status *)b)->id);
+}
+
+/* The statuses in the order of the node list, which is how people know their nodes. NULL without memory. */
+static struct sw_node_status *in_list_order(struct sw_node_status *nodes, size_t count, const struct sw_node_list *list)
+{
+    struct sw_node_status *ordered = malloc((count ? count : 1) * sizeof(*ordered));
+
+    qsort(nodes, count, sizeof(*nodes), compare_ids);
+    for (size_t i = 0; ordered && i < count; i++) {
+        struct sw_node_status wanted = {.id = sw_node_list_at(list, i)->id};
+        ordered[i] = *(struct sw_node_status *)bsearch(&wanted, nodes, count, sizeof(*nodes), compare_ids);
+    }
+    return ordered;
+}
+
 enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
 {
     static const struct argp argp = {.options = options, .parser = parse, .doc = doc, .children = common_options_child};
@@ -108,7 +129,7 @@ enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
     struct command_input input = {.common = common, .own = &timeout_ms};
     struct sw_client_options client_options = SW_CLIENT_OPTIONS_INIT;
     struct session session;
-    struct sw_node_status *nodes = NULL;
+    struct sw_node_status *nodes = NULL, *ordered = NULL;
     size_t count = 0, unreached = 0;
     struct sw_error error;
 
@@ -117,15 +138,17 @@ enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
     if (result != EXIT_DONE)
         return result;
     enum sw_status status = sw_client_node_statuses(session.client, timeout_ms, &nodes, &count, &error);
+    if (status == SW_OK && !(ordered = in_list_order(nodes, count, session.nodes)))
+        status = sw_error_set(&error, SW_NO_MEMORY, "no memory for a table of %zu nodes", count);
     if (status != SW_OK) {
         print_error("%s", error.message);
         result = exit_status_of(status);
         goto out;
     }
     if (common->json)
-        json_print_nodes(nodes, count);
+        json_print_nodes(ordered, count);
     else
-        print_table(nodes, count);
+        print_table(ordered, count);
     for (size_t i = 0; i < count; i++)
         unreached += !nodes[i].reached;
     if (unreached > 0) {
@@ -136,6 +159,7 @@ enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
         result = EXIT_SHORT;
     }
 out:
+    free(ordered);
     free(nodes);
     session_close(&session);
     return result;

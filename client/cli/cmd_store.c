@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The SDK's default for the largest symbol, which is also the nodes'. */
+/* The SDK's default for the largest symbol. A node that takes less refuses, and says so. */
 #define VALUE_BYTES_MAX (1u << 20)
 #define FILES_SHOWN     8
 
@@ -35,7 +35,8 @@ static const char doc[] =
     "\n"
     "Examples:\n"
     "  symwave --nodes nodes.yaml store parts/* > keys.tsv\n"
-    "  split -b 60k input parts/ && find parts -type f -print0 | symwave --nodes nodes.yaml store -0 - > keys.tsv";
+    "  split -b 60k -a 4 INPUT parts/\n"
+    "  find parts -type f -print0 | symwave -n nodes.yaml store -0 - > keys.tsv";
 
 static const struct argp_option options[] = {
     {"null", '0', NULL, 0, "Names on standard input end with NUL instead of a newline", 0},
@@ -310,7 +311,9 @@ static enum exit_status store(struct store_input *input, const struct session *s
         print_store_summary(stderr, report);
     if (input->unsafe > FILES_SHOWN)
         print_error("and %llu more files are on no node", (unsigned long long)(input->unsafe - FILES_SHOWN));
-    if (status == SW_SHORT || status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED)
+    bool may_help = status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED ||
+                    (status == SW_SHORT && report && report->replicas_failed > 0);
+    if (may_help)
         print_error("%s; run this again for the rest, what is stored stays", error.message);
     else if (status != SW_OK)
         print_error("%s", error.message);

@@ -70,9 +70,9 @@ void usage_error(const struct common_options *common, const char *format, ...)
     va_list args;
 
     if (common->command)
-        snprintf(after, sizeof(after), "; see symwave %s --help", common->command);
+        snprintf(after, sizeof(after), " (see symwave %s --help)", common->command);
     else
-        snprintf(after, sizeof(after), "; see symwave --help");
+        snprintf(after, sizeof(after), " (see symwave --help)");
     va_start(args, format);
     print_line(format, args, after);
     va_end(args);

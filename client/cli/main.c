@@ -8,27 +8,27 @@ static const struct command commands[] = {
     {"store", cmd_store}, {"fetch", cmd_fetch}, {"route", cmd_route}, {"nodes", cmd_nodes}, {"key", cmd_key},
 };
 
-static const char doc[] =
-    "Stores symbols on the nodes of a network and fetches them back."
-    "\vCommands:\n"
-    "  store FILE...               store each file as one symbol on its nearest nodes\n"
-    "  fetch --keys FILE --out DIR fetch symbols into a folder, one file a symbol\n"
-    "  route KEY...                print which nodes are asked for a key, nearest first\n"
-    "  nodes                       print how every node is\n"
-    "  key TEXT...                 print a key in base58, hex and base64\n"
-    "\n"
-    "A node list is YAML:\n"
-    "  nodes:\n"
-    "  - id: node-1\n"
-    "    address: 10.0.0.1:4000\n"
-    "\n"
-    "Examples:\n"
-    "  symwave --nodes nodes.yaml nodes\n"
-    "  symwave --nodes nodes.yaml store parts/* > keys.tsv\n"
-    "  symwave --nodes nodes.yaml fetch --task t1 --keys keys.tsv --out parts.again\n"
-    "\n"
-    "Each command has its own help: symwave fetch --help.\n"
-    "Exit status: 0 done; 1 the result fell short; 2 usage; 3 this machine (disk, files, configuration).";
+static const char doc[] = "Stores symbols on the nodes of a network and fetches them back."
+                          "\vCommands:\n"
+                          "  store FILE...  store each file as one symbol on its nearest nodes\n"
+                          "  fetch          fetch symbols into a folder, one file a symbol\n"
+                          "  route KEY...   print which nodes are asked for a key, nearest first\n"
+                          "  nodes          print how every node is\n"
+                          "  key TEXT...    print a key in base58, hex and base64\n"
+                          "\n"
+                          "A node list is YAML:\n"
+                          "  nodes:\n"
+                          "  - id: node-1\n"
+                          "    address: 10.0.0.1:4000\n"
+                          "\n"
+                          "Examples:\n"
+                          "  symwave --nodes nodes.yaml nodes\n"
+                          "  symwave --nodes nodes.yaml store parts/* > keys.tsv\n"
+                          "  symwave --nodes nodes.yaml fetch --task t1 --keys keys.tsv --out parts.again\n"
+                          "\n"
+                          "Each command has its own help: symwave fetch --help.\n"
+                          "Exit status: 0 done; 1 the result fell short; 2 usage;\n"
+                          "3 this machine (disk, files, configuration).";
 
 /* Where the command's name was found. */
 struct line {
@@ -69,6 +69,8 @@ int main(int argc, char **argv)
     sw_process_tune();
     argp_program_version = "symwave " SYMWAVE_VERSION;
     argp_err_exit_status = EXIT_USAGE;
+    if (argc > 0)
+        argv[0] = (char[]){"symwave"}; /* whatever the path, errors begin with the name */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
     if (!line.command)
         usage_error(&line.common, "name a command: store, fetch, route, nodes or key");

@@ -40,7 +40,7 @@ void progress_begin(const char *verb, uint64_t total)
 
 void progress_show(const struct sw_progress *progress, void *user_data)
 {
-    char text[256], bytes[NUMBER_SIZE], rate[NUMBER_SIZE], left[NUMBER_SIZE];
+    char text[256], bytes[NUMBER_SIZE], rate[NUMBER_SIZE];
     size_t length;
 
     (void)user_data;
@@ -61,8 +61,9 @@ void progress_show(const struct sw_progress *progress, void *user_data)
         if (progress->symbols > 0 && total > progress->symbols) {
             double left_us =
                 (double)progress->elapsed_us / (double)progress->symbols * (double)(total - progress->symbols);
-            snprintf(text + length, sizeof(text) - length, ", %s left",
-                     format_time((uint64_t)left_us / 1000000 * 1000000, left));
+            uint64_t seconds = (uint64_t)(left_us / 1e6) + 1;
+            snprintf(text + length, sizeof(text) - length, ", %llu:%02u left", (unsigned long long)(seconds / 60),
+                     (unsigned)(seconds % 60));
         }
         length = strlen(text);
         snprintf(text + length, sizeof(text) - length, ", wave %u, %u requests", progress->wave, progress->requests);

@@ -37,6 +37,13 @@ static void print_bad_nodes(FILE *out, const struct sw_report_node *nodes, uint6
         fprintf(out, "  and %llu more nodes with failures: --json has them all\n", (u64)(bad - shown));
 }
 
+/* In MiB, as budgets are given. */
+static void print_budget(FILE *out, uint64_t used, uint64_t budget)
+{
+    fprintf(out, "  budget        %.1f of %.1f MiB used at most\n", (double)used / (1 << 20),
+            (double)budget / (1 << 20));
+}
+
 static void print_waves(FILE *out, const struct sw_report *report)
 {
     for (uint32_t i = 0; i < report->wave_count && i < SW_WAVES_MAX; i++) {
@@ -48,7 +55,7 @@ static void print_waves(FILE *out, const struct sw_report *report)
 
 void print_fetch_summary(FILE *out, const struct sw_report *report, const char *folder)
 {
-    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], other[NUMBER_SIZE];
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE];
     uint64_t found = report->found_local + report->found_network;
 
     fprintf(out, "fetched %llu of %llu required symbols into %s: %llu from nodes, %llu there already\n", (u64)found,
@@ -62,8 +69,7 @@ void print_fetch_summary(FILE *out, const struct sw_report *report, const char *
     fprintf(out, "  over-fetch    %.2f %% (%llu symbol%s, %s)\n",
             report->bytes > 0 ? 100.0 * (double)report->bytes_wasted / (double)report->bytes : 0.0,
             (u64)report->symbols_wasted, plural(report->symbols_wasted), format_bytes(report->bytes_wasted, bytes));
-    fprintf(out, "  budget        %s used of %s\n", format_bytes(report->budget_high_water_bytes, bytes),
-            format_bytes(report->budget_bytes, other));
+    print_budget(out, report->budget_high_water_bytes, report->budget_bytes);
     if (report->first_symbol_us > 0)
         fprintf(out, "  first symbol  after %s\n", format_time(report->first_symbol_us, elapsed));
     print_waves(out, report);
@@ -72,17 +78,17 @@ void print_fetch_summary(FILE *out, const struct sw_report *report, const char *
 
 void print_store_summary(FILE *out, const struct sw_store_report *report)
 {
-    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], other[NUMBER_SIZE];
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE];
 
-    fprintf(out, "stored %llu symbol%s, %s, in %s, %s\n", (u64)(report->symbols - report->symbols_without_replica),
-            plural(report->symbols - report->symbols_without_replica), format_bytes(report->bytes, bytes),
-            format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate));
+    fprintf(out, "stored %llu of %llu symbol%s, %s, in %s, %s\n",
+            (u64)(report->symbols - report->symbols_without_replica), (u64)report->symbols, plural(report->symbols),
+            format_bytes(report->bytes, bytes), format_time(report->elapsed_us, elapsed),
+            format_rate(report->bytes, report->elapsed_us, rate));
     fprintf(out, "  replicas      %llu wanted: %llu stored, %llu there already, %llu refused, %llu failed\n",
             (u64)report->replicas_wanted, (u64)report->replicas_placed, (u64)report->replicas_present,
             (u64)report->replicas_refused, (u64)report->replicas_failed);
     fprintf(out, "  requests      %llu, %s sent\n", (u64)report->requests, format_bytes(report->bytes_sent, bytes));
-    fprintf(out, "  budget        %s used of %s\n", format_bytes(report->budget_high_water_bytes, bytes),
-            format_bytes(report->budget_bytes, other));
+    print_budget(out, report->budget_high_water_bytes, report->budget_bytes);
     print_bad_nodes(out, report->nodes, report->node_count);
 }
 
