@@ -40,7 +40,8 @@ static enum sw_status folder_error(const char *path, int code, const char *doing
                         code == ENOENT   ? SW_NOT_FOUND
                         : code == ENOMEM ? SW_NO_MEMORY
                                          : SW_IO_ERROR,
-                        "cannot %s the folder %s: %s", doing, path, strerror(code));
+                        "cannot %s the folder %s: %s%s", doing, path, strerror(code),
+                        code == ENOENT ? "; its parent must exist" : "");
 }
 
 static enum sw_status file_error(const struct sw_dir_sink *sink, const char *name, int code, struct sw_error *error)
