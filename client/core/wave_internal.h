@@ -65,6 +65,7 @@ struct wave_node {
     uint32_t fruitless;
     bool passed_over;              /* as the lists have it; the health may have moved on */
     sw_wave_request trusted_since; /* requests with a lower number were sent before its last failure */
+    sw_wave_request sized_since;   /* ... before it was last fruitless */
     uint64_t symbol_bytes;         /* the largest symbol that it left out, by its own word */
 };
 
@@ -156,6 +157,12 @@ struct sw_wave_engine {
 static inline uint64_t sw_wave_later(uint64_t now_us, uint64_t delay_us)
 {
     return delay_us < UINT64_MAX - now_us ? now_us + delay_us : UINT64_MAX;
+}
+
+/* No request has this number or a higher one yet. */
+static inline sw_wave_request sw_wave_next_request(const struct sw_wave_engine *engine)
+{
+    return (engine->request_seq + 1) * engine->options.requests_max;
 }
 
 /* wave.c */

@@ -203,7 +203,7 @@ void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_reques
         if (health->failures < UINT32_MAX)
             health->failures++;
         health->down_until_us = sw_wave_later(engine->now_us, backoff_us);
-        node->trusted_since = (engine->request_seq + 1) * engine->options.requests_max;
+        node->trusted_since = sw_wave_next_request(engine);
     }
     pass_over(engine, request->node);
     sw_wave_node_refresh(engine, request->node);

@@ -366,24 +366,29 @@ void sw_wave_request_activity(struct sw_wave_engine *engine, const struct sw_wav
 }
 
 /*
- * Whether a request that brought nothing, all being left out, means that its node cannot or will not. Once it is
- * believed, and the next request has room for the size it told, or for the largest symbol there may be.
+ * Whether a request that brought nothing, all being left out, means that its node cannot or will not. At first it is
+ * believed, and the next request has room for the size that it told; then for the largest symbol there may be. What was
+ * sent before the node told its size does not count.
  */
 static bool is_fruitless(const struct sw_wave_engine *engine, struct wave_node *node,
                          const struct wave_request *request)
 {
-    uint64_t said = request->left_out_bytes;
+    uint64_t said = request->left_out_bytes, limit = symbol_bytes_limit(engine);
 
     node->symbol_bytes = larger(node->symbol_bytes, said);
     if (request->answered > 0)
         node->fruitless = 0;
     if (request->answered > 0 || request->left_out == 0)
         return false;
+    if (said > 0 ? said <= request->max_bytes : request->max_bytes >= limit)
+        return true; /* it had the room */
+    if (request->id < node->sized_since)
+        return false;
+    node->sized_since = sw_wave_next_request(engine);
     node->fruitless++;
-    bool had_room = said > 0 ? said <= request->max_bytes : request->max_bytes >= symbol_bytes_limit(engine);
-    if (said == 0)
-        node->symbol_bytes = symbol_bytes_limit(engine);
-    return had_room || node->fruitless >= SW_WAVE_FRUITLESS_MAX;
+    if (said == 0 || node->fruitless > 1)
+        node->symbol_bytes = limit;
+    return node->fruitless >= SW_WAVE_FRUITLESS_MAX;
 }
 
 /* The node says that it is through: what it left out waits for it again, what it passed over in silence it lacks. */
