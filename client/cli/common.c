@@ -47,7 +47,7 @@ void command_parse(const struct argp *own, int argc, char **argv, struct command
         usage_error(input->common, "%s", strerror(code));
 }
 
-static void print_line(const char *format, va_list args, const char *after)
+static SW_PRINTF(1, 0) void print_line(const char *format, va_list args, const char *after)
 {
     progress_pause();
     fputs("symwave: ", stderr);
@@ -108,7 +108,7 @@ enum exit_status session_open(const struct common_options *common, struct sw_cli
     struct sw_error error;
     enum exit_status result = EXIT_LOCAL;
 
-    *session = (struct session){NULL};
+    *session = (struct session){.client = NULL};
     if (!common->nodes_path)
         usage_error(common, "which nodes? Give their list with --nodes FILE");
     if (sw_node_list_load(common->nodes_path, &session->nodes, &error) != SW_OK) {

@@ -2,7 +2,8 @@
 # The symwave command where no server is needed: what it prints, what it refuses, and its exit statuses.
 # Usage: test_cli.sh SYMWAVE
 set -u
-symwave=$1
+symwave=$(realpath "$1")
+[ -x "$symwave" ] || { echo "there is no program $1" >&2; exit 1; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
@@ -156,6 +157,7 @@ exec 3<>names
 "$symwave" --nodes nodes.yaml store - <names >out 2>err &
 pid=$!
 for ((tries = 0; tries < 200; tries++)); do
+    [ -e /proc/$pid ] || break
     [ "$(cat /proc/$pid/comm)" = symwave ] && grep -q '^SigBlk:.*[1-9a-f]' /proc/$pid/status && break
     sleep 0.05
 done
