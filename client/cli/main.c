@@ -64,13 +64,14 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         .parser = parse, .args_doc = "COMMAND ...", .doc = doc, .children = common_options_child};
     struct line line = {.command = NULL};
+    static char program[] = "symwave";
     char name[32];
 
     sw_process_tune();
     argp_program_version = "symwave " SYMWAVE_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     if (argc > 0)
-        argv[0] = (char[]){"symwave"}; /* whatever the path, errors begin with the name */
+        argv[0] = program; /* whatever the path, errors begin with the name */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
     if (!line.command)
         usage_error(&line.common, "name a command: store, fetch, route, nodes or key");
