@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what is missing to build Symwave (no argument), or to build it and run all its tests (--tests): Debian
+# packages through apt, and grpcurl through Go. Prints what it does; does nothing where nothing is missing.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# grpcurl at a version that Debian 12's Go 1.19 builds.
+grpcurl_module=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
+
+# To build: gcc brings libc6-dev only as a recommendation, descriptor.proto is in libprotobuf-dev. To run the demo: time.
+packages=(
+    gcc g++ libc6-dev cmake ninja-build pkg-config
+    protobuf-compiler protobuf-c-compiler libprotobuf-dev libprotobuf-c-dev
+    libgrpc-dev librocksdb-dev libcyaml-dev libjansson-dev libcmocka-dev
+    jq time
+)
+# To test besides: b3sum is what BLAKE3 is compared with; clang has the second opinion, sanitizers' run time and libFuzzer.
+test_packages=(b3sum clang libclang-rt-14-dev)
+
+is_installed() {
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+# Whether there is a Go of at least 1.19.
+have_go() {
+    local version
+    command -v go >/dev/null || return 1
+    version=$(go env GOVERSION)
+    [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 19))
+}
+
+install_packages() {
+    local missing=() package as_root=()
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        return
+    fi
+    echo "Debian packages that are missing: ${missing[*]}"
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null ||
+            die "not root and no sudo here: as root, run: apt-get install --no-install-recommends ${missing[*]}"
+        as_root=(sudo)
+    fi
+    run "${as_root[@]}" apt-get update -q
+    run "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# Builds grpcurl; Go's caches go with it, so that one file is left.
+install_grpcurl() {
+    local folder
+    folder=$(mktemp -d)
+    mkdir -p "$tools"
+    echo "grpcurl is missing: building it into $tools"
+    run env GOPATH="$folder/path" GOCACHE="$folder/cache" GOFLAGS=-modcacherw GOBIN="$tools" \
+        go install "$grpcurl_module" || { rm -rf -- "$folder"; die "cannot build grpcurl"; }
+    rm -rf -- "$folder"
+}
+
+case "$*" in
+"") ;;
+--tests) packages+=("${test_packages[@]}") ;;
+*) die "usage: ${0##*/} [--tests]" ;;
+esac
+command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+    die "this is not Debian; install what these packages hold: ${packages[*]}, and grpcurl for the tests"
+if [[ $* == --tests ]] && ! find_grpcurl >/dev/null; then
+    have_go || packages+=(golang-go)
+    packages+=(ca-certificates)
+fi
+install_packages "${packages[@]}"
+if [[ $* == --tests ]] && ! find_grpcurl >/dev/null; then
+    install_grpcurl
+fi

@@ -1,0 +1,151 @@
+# For the scripts of this folder, which source it: where things are, what is printed, and what ends with the script.
+# shellcheck shell=bash
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/build/tools/bin
+export LC_ALL=C.UTF-8
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Prints a command as one would type it, and runs it.
+run() {
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+    "$@"
+}
+
+# The compilers' share of the machine: a job a processor, and no more than memory has room for.
+job_count() {
+    local processors memory_gib
+    processors=$(nproc)
+    memory_gib=$(awk '/^MemAvailable:/ { printf "%d", $2 / 1048576 + 1 }' /proc/meminfo)
+    echo $((processors < memory_gib ? processors : memory_gib))
+}
+
+# The grpcurl that is there: the one on the path or the one that install.sh made. Fails where there is none.
+find_grpcurl() {
+    command -v grpcurl || { [[ -x $tools/grpcurl ]] && echo "$tools/grpcurl"; }
+}
+
+# ---- processes and a folder that end with the script ----
+
+work_folder=
+children=()
+
+# Ends every process that start_node started and that still runs, and removes the work folder.
+clean_up() {
+    local status=$? child
+    trap - EXIT
+    for child in "${children[@]}"; do
+        kill -CONT "$child" 2>/dev/null || true
+        kill -TERM "$child" 2>/dev/null || true
+    done
+    for child in "${children[@]}"; do
+        wait "$child" 2>/dev/null || true
+    done
+    if [[ -n $work_folder ]]; then
+        rm -rf -- "$work_folder"
+    fi
+    exit "$status"
+}
+
+# Makes the work folder; from here on clean_up runs at the end, however it comes.
+make_work_folder() {
+    work_folder=$(mktemp -d "${TMPDIR:-/tmp}/symwave-XXXXXX")
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# Forgets a child that has ended and was waited for.
+forget_child() {
+    local kept=() child
+    for child in "${children[@]}"; do
+        [[ $child == "$1" ]] || kept+=("$child")
+    done
+    children=("${kept[@]}")
+}
+
+# ---- nodes ----
+
+# start_node ID ADDRESS [OPTION...]: a symwaved of $bin with data and log in the work folder. Its process id is left in
+# $node_pid, the address that it serves on in $node_address.
+start_node() {
+    local id=$1 address=$2 log=$work_folder/$1.log
+    shift 2
+    : >"$log"
+    "$bin/symwaved" --data "$work_folder/$id" --node-id "$id" --listen "$address" "$@" 2>"$log" &
+    node_pid=$!
+    children+=("$node_pid")
+    node_address=
+    local tries=600 # of 50 ms
+    until node_address=$(sed -n 's/.*msg="node started".* address=\([^ ]*\).*/\1/p' "$log") && [[ -n $node_address ]]; do
+        if ! kill -0 "$node_pid" 2>/dev/null || ((tries-- == 0)); then
+            cat "$log" >&2
+            die "node $id did not start"
+        fi
+        sleep 0.05
+    done
+}
+
+# kill_node PID: SIGKILL, and waits until the process is gone.
+kill_node() {
+    kill -KILL "$1"
+    wait "$1" 2>/dev/null || true
+    forget_child "$1"
+}
+
+# ---- checks of the tests ----
+
+checks=0
+failures=0
+
+# fail TEXT [DETAIL]: counts a check that failed.
+fail() {
+    checks=$((checks + 1))
+    failures=$((failures + 1))
+    printf 'not ok - %s\n' "$1"
+    if (($# > 1)); then
+        printf '%s\n' "$2" | sed 's/^/    /'
+    fi
+}
+
+pass() {
+    checks=$((checks + 1))
+    printf 'ok - %s\n' "$1"
+}
+
+# equal TEXT EXPECTED ACTUAL
+equal() {
+    if [[ $2 == "$3" ]]; then
+        pass "$1"
+    else
+        fail "$1" "expected: $2"$'\n'"came:     $3"
+    fi
+}
+
+# contains TEXT PART ACTUAL
+contains() {
+    if [[ $3 == *"$2"* ]]; then
+        pass "$1"
+    else
+        fail "$1" "expected in it: $2"$'\n'"came: $3"
+    fi
+}
+
+# capture COMMAND...: its standard output in $out, its standard error in $err, its exit status in $status.
+capture() {
+    status=0
+    "$@" >"$work_folder/.out" 2>"$work_folder/.err" || status=$?
+    out=$(tr -d '\0' <"$work_folder/.out")
+    err=$(<"$work_folder/.err")
+}
+
+end_checks() {
+    printf '%d checks, %d failed\n' "$checks" "$failures"
+    ((failures == 0))
+}
