@@ -48,10 +48,18 @@ void node_start(struct node *node)
     assert_non_null(node->channel);
 }
 
+size_t node_stop(struct node *node, uint32_t grace_ms)
+{
+    assert_false(node->stopped);
+    node->stopped = true;
+    return sw_daemon_stop(node->daemon, grace_ms);
+}
+
 void node_free(struct node *node)
 {
     if (node->daemon) {
-        sw_daemon_stop(node->daemon, 0);
+        if (!node->stopped)
+            node_stop(node, 0);
         sw_daemon_free(node->daemon);
         sw_rpc_channel_free(node->channel);
         sw_rpc_loop_free(node->loop);
@@ -192,6 +200,15 @@ bool stream_wait(struct stream *stream, size_t count)
     bool enough = stream->reply.count >= count;
     pthread_mutex_unlock(&stream->lock);
     return enough;
+}
+
+struct reply_message stream_message(struct stream *stream, size_t index)
+{
+    pthread_mutex_lock(&stream->lock);
+    assert_true(index < stream->reply.count);
+    struct reply_message message = stream->reply.messages[index];
+    pthread_mutex_unlock(&stream->lock);
+    return message;
 }
 
 void stream_cancel(struct stream *stream)

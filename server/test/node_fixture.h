@@ -19,6 +19,7 @@ struct node {
     struct sw_logger logger; /* counts errors */
     atomic_uint errors_logged;
     struct sw_daemon *daemon;
+    bool stopped;
     char address[64];
     struct sw_rpc_loop *loop;
     struct sw_rpc_channel *channel;
@@ -27,7 +28,9 @@ struct node {
 /* A node with default limits, not started; the test may change config and store. */
 struct node *node_new(void);
 void node_start(struct node *node);
-/* Stops what runs, checks that no value of the store is held any more, and removes the folder. */
+/* Stops the node as sw_daemon_stop does; once. */
+size_t node_stop(struct node *node, uint32_t grace_ms);
+/* Stops what runs, which is allowed to be stopped already, and removes the folder. */
 void node_free(struct node *node);
 
 /* cmocka's setup and teardown: a node with default limits that is started. */
@@ -61,6 +64,8 @@ bool stream_send(struct stream *stream, const void *message, size_t message_byte
 bool stream_send_packed(struct stream *stream, const ProtobufCMessage *message);
 /* Waits until count messages have come in all; false where the call is over before. */
 bool stream_wait(struct stream *stream, size_t count);
+/* A message that has come; its bytes live as long as the stream. */
+struct reply_message stream_message(struct stream *stream, size_t index);
 void stream_cancel(struct stream *stream);
 /* Closes the sending side, waits for the end, and frees the stream. */
 struct reply stream_close(struct stream *stream);
