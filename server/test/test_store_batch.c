@@ -271,7 +271,7 @@ static void test_malformed_and_empty_streams_are_refused(void **state)
 struct failing_store {
     struct sw_store store;
     struct sw_store *under;
-    enum sw_status get, put, sync; /* what each answers; SW_OK: as the store below */
+    _Atomic(enum sw_status) get, put, sync; /* what each answers; SW_OK: as the store below */
 };
 
 static enum sw_status failing_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
