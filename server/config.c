@@ -1,3 +1,4 @@
+/* The command line, by argp: options, bounds, and what they say when they are passed. */
 #include "server/config.h"
 #include "server/messages.h"
 #include "symwave/node_list.h"

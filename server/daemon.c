@@ -1,3 +1,4 @@
+/* What a node is made of, in the order it is made and taken apart. */
 #include "server/daemon.h"
 #include "server/health.h"
 #include "server/reflection.h"

@@ -1,3 +1,4 @@
+/* The index: the files of a descriptor set as protobuf-c reads them, and all names in them, sorted. */
 #include "server/descriptors.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Health: one status, and a list of the calls that watch it. All of it runs on the loop thread or under one lock. */
 #include "server/health.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include <pthread.h>

@@ -1,3 +1,7 @@
+/*
+ * The key lists are read field by field over flat bytes; the answers are written around values that stay where they
+ * are.
+ */
 #include "server/messages.h"
 #include <assert.h>
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * Reflection: streams that answer each request from the index. Answers are small, so they are made on the loop
+ * thread.
+ */
 #include "server/reflection.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "server/descriptors.h"

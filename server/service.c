@@ -1,3 +1,4 @@
+/* What calls may use of memory, all together. */
 #include "server/service.h"
 #include <stdio.h>
 
