@@ -286,14 +286,26 @@ static void test_three_strikes_and_a_node_is_asked_only_for_what_nobody_else_has
 
 static void test_silence_counts_as_missing_and_against_the_node(void **state)
 {
-    struct story story = story_of_node_0(8, 2, 2);
+    struct story story = story_of_node_0(8, 5, 5);
+    struct story_request request = {0};
     (void)state;
 
+    story.options.request_keys_max = 1;
+    story.options.node_requests_max = 1;
     story_start(&story);
-    struct story_request request = story_expect_send(&story);
-    story_ended(&story, request.id, SW_OK);
-    story.expected = story.actions.count;
-    assert_int_equal(sw_wave_stats(story.engine)->waves[0].missing, 2);
+    request = story_expect_send(&story);
+    for (int silences = 1; silences <= 3; silences++) {
+        bool asked_again = false;
+        assert_int_equal(request.node, 0);
+        story_ended(&story, request.id, SW_OK);
+        while (story.expected < story.actions.count) {
+            struct story_request next = story_expect_send(&story);
+            asked_again |= next.node == 0;
+            request = next.node == 0 ? next : request;
+        }
+        assert_int_equal(asked_again, silences < 3); /* though two more keys waited for it */
+    }
+    assert_int_equal(sw_wave_stats(story.engine)->waves[0].missing, 3);
     assert_int_equal(sw_wave_stats(story.engine)->waves[0].failed, 0);
     assert_int_equal(sw_wave_stats(story.engine)->requests_failed, 0);
     story_end(&story);
