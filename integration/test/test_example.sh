@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The README's example of the SDK is the file that is built, and it works against a real node. Needs SYMWAVE_BIN.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
+bin=${SYMWAVE_BIN:?}
+
+make_work_folder
+cd -- "$work_folder"
+sed -n '/^```c$/,/^```$/{/^```/!p}' "$root/README.md" >readme.c
+equal "the README's C code is example/fetch_some.c" "$(<"$root/integration/example/fetch_some.c")" "$(<readme.c)"
+
+start_node node-1 127.0.0.1:0
+printf 'nodes:\n- id: node-1\n  address: %s\n' "$node_address" >nodes.yaml
+for i in 1 2 3 4 5; do
+    echo "symbol $i" >"piece-$i"
+done
+"$bin/symwave" --nodes nodes.yaml store piece-* >keys.tsv
+mapfile -t keys < <(cut -f 1 keys.tsv)
+capture "$bin/example_fetch_some" nodes.yaml out "${keys[@]}"
+equal "the example ends with 0" 0 "$status"
+equal "it says what it fetched" "3 symbols in out" "$out"
+equal "it fetched 3 of 5" 3 "$(find out -type f | wc -l)"
+for file in out/*; do
+    equal "${file##*/} is right" "$(<"$(grep -F -- "${file##*/}" keys.tsv | cut -f 2)")" "$(<"$file")"
+done
+capture "$bin/example_fetch_some" nodes.yaml out no-key
+equal "a bad key: exit status" 1 "$status"
+contains "a bad key is named" "no-key" "$err"
+end_checks
