@@ -25,5 +25,5 @@ for file in out/*; do
 done
 capture "$bin/example_fetch_some" nodes.yaml out no-key
 equal "a bad key: exit status" 1 "$status"
-contains "a bad key is named" "no-key" "$err"
+contains "what is wrong with it is said" "wrong character" "$err"
 end_checks
