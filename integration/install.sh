@@ -11,7 +11,7 @@ grpcurl_module=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
 packages=(
     gcc g++ libc6-dev cmake ninja-build pkg-config
     protobuf-compiler protobuf-c-compiler libprotobuf-dev libprotobuf-c-dev
-    libgrpc-dev librocksdb-dev libcyaml-dev libjansson-dev libcmocka-dev
+    libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libcmocka-dev
     jq time
 )
 # To test besides: b3sum is what BLAKE3 is compared with; clang has the second opinion, sanitizers' run time and libFuzzer.
