@@ -26,6 +26,27 @@ struct sw_rpc_loop {
 /* A tag's owner. */
 #define SW_RPC_OWNER(tag, type, member) ((type *)((char *)(tag)-offsetof(type, member)))
 
+/*
+ * The thread sanitizer does not see how gRPC hands a tag from the thread that starts an operation to the one that polls:
+ * these two tell it.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define SW_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SW_TSAN 1
+#endif
+#endif
+#ifdef SW_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define SW_RPC_HANDED_OVER(tag) __tsan_release(tag)
+#define SW_RPC_TAKEN_OVER(tag)  __tsan_acquire(tag)
+#else
+#define SW_RPC_HANDED_OVER(tag) ((void)(tag))
+#define SW_RPC_TAKEN_OVER(tag)  ((void)(tag))
+#endif
+
 /* Starts operations; a refusal by gRPC is a mistake of this layer and asserts. */
 void sw_rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct sw_rpc_tag *tag);
 

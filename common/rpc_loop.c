@@ -12,6 +12,7 @@ static void *poll_queue(void *arg)
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         struct sw_rpc_tag *tag = event.tag;
+        SW_RPC_TAKEN_OVER(tag);
         tag->done(tag, event.success != 0);
     }
 }
@@ -50,6 +51,7 @@ void sw_rpc_loop_free(struct sw_rpc_loop *loop)
 
 void sw_rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct sw_rpc_tag *tag)
 {
+    SW_RPC_HANDED_OVER(tag);
     grpc_call_error refused = grpc_call_start_batch(call, ops, count, tag, NULL);
     assert(refused == GRPC_CALL_OK);
     (void)refused;

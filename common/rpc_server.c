@@ -103,6 +103,7 @@ static void arm(struct method *method)
     grpc_metadata_array_init(&call->metadata);
     grpc_call_details_init(&call->details);
     grpc_completion_queue *queue = server->loop->queue;
+    SW_RPC_HANDED_OVER(&call->arrival);
     grpc_call_error refused =
         method->registered
             ? grpc_server_request_registered_call(server->server, method->registered, &call->call, &call->deadline,
@@ -426,12 +427,13 @@ size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us)
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
     pthread_mutex_unlock(&server->lock);
+    SW_RPC_HANDED_OVER(&server->shut_down);
     grpc_server_shutdown_and_notify(server->server, server->loop->queue, &server->shut_down);
 
     pthread_mutex_lock(&server->lock);
     size_t cancelled = 0;
     if (!wait_for_calls(server, sw_clock_us() + grace_us)) {
-        cancelled = server->live;
+        cancelled = server->live - server->armed;
         pthread_mutex_unlock(&server->lock);
         grpc_server_cancel_all_calls(server->server);
         pthread_mutex_lock(&server->lock);

@@ -28,6 +28,7 @@ struct store_stream {
     bool closing;     /* nothing is added any more */
     bool half_closed; /* the node has been asked for its answer */
     bool timed_out;
+    bool given_up;    /* the whole store ends early */
     uint64_t progress_us; /* when it last got on */
     /* from the call, before its end */
     struct sw_rpc_message *answer;
@@ -133,6 +134,8 @@ static void explain(struct store_stream *stream, enum sw_status status, char *te
 {
     if (stream->timed_out)
         snprintf(text, text_bytes, "too slow: no progress within %u ms", stream->run->client->options.store_timeout_ms);
+    else if (stream->given_up)
+        snprintf(text, text_bytes, "had not answered yet when the store was ended");
     else if (stream->code != SW_RPC_OK)
         snprintf(text, text_bytes, "%s: %s", sw_rpc_code_name(stream->code), stream->details);
     else if (status != SW_OK)
@@ -271,6 +274,7 @@ void sw_store_streams_cancel(struct store_run *run, uint64_t idle_since_us)
     for (struct store_stream *stream = run->streams; stream; stream = stream->next) {
         bool waits = stream->sending || stream->half_closed;
         if (idle_since_us == SW_CLOCK_NEVER) {
+            stream->given_up = true;
             sw_rpc_client_cancel(stream->call);
         } else if (waits && stream->progress_us < idle_since_us && !stream->timed_out) {
             stream->timed_out = true;

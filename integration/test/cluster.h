@@ -12,6 +12,13 @@
 
 #define CLUSTER_NODES_MAX 64
 
+/* Bytes of a value: 60 KiB, or less where the thread sanitizer watches every byte being hashed. */
+#if defined(__SANITIZE_THREAD__)
+#define VALUE_BYTES 4096
+#else
+#define VALUE_BYTES 61440
+#endif
+
 struct cluster_node {
     char id[32];
     char address[64];

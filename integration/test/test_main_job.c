@@ -14,9 +14,8 @@
 
 #include <cmocka.h>
 
-#define NODES       8
-#define VALUES      1500
-#define VALUE_BYTES 61440
+#define NODES  8
+#define VALUES 1500
 
 static struct cluster *cluster;
 static struct sw_client *client;

@@ -22,7 +22,6 @@
 #include <cmocka.h>
 
 #define NODES        8
-#define VALUE_BYTES  61440
 #define VALUES       34953 /* 2 GiB */
 #define READERS      32
 #define CLIENT_KIB   (64 * 1024)

@@ -13,9 +13,8 @@
 
 #include <cmocka.h>
 
-#define NODES       8
-#define VALUES      2000
-#define VALUE_BYTES 61440
+#define NODES  8
+#define VALUES 2000
 
 static struct cluster *cluster;
 static struct sw_client *client;
