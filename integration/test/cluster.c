@@ -103,6 +103,10 @@ struct cluster *cluster_start(uint32_t count)
 void cluster_signal(struct cluster *cluster, uint32_t index, int signal)
 {
     struct cluster_node *node = &cluster->nodes[index];
+    if (node->pid == 0) {
+        errno = ESRCH; /* to signal 0 would be to signal ourselves */
+        fail("signal", node->id);
+    }
     if (kill(node->pid, signal) != 0)
         fail("signal", node->id);
     if (signal == SIGKILL) {

@@ -146,7 +146,7 @@ static void test_store_through_a_node_loss_keeps_what_it_acknowledged(void **sta
 {
     (void)state;
     struct until_killed run = {.next = 0};
-    const struct sw_client_options client_options = {.size = sizeof(client_options), .budget_bytes = 8u << 20};
+    const struct sw_client_options client_options = {.size = sizeof(client_options), .budget_bytes = 1u << 20};
     struct sw_client *small = cluster_client(cluster, &client_options);
     const struct sw_store_options options = {
         .size = sizeof(options), .stored = note_stored, .stored_data = &run, .replicas_percent_min = 50};
@@ -160,7 +160,7 @@ static void test_store_through_a_node_loss_keeps_what_it_acknowledged(void **sta
     assert_true(report->replicas_failed > 0);
     assert_int_equal(report->replicas_placed + report->replicas_present + report->replicas_failed,
                      report->replicas_wanted);
-    assert_true(report->budget_high_water_bytes <= 8u << 20);
+    assert_true(report->budget_high_water_bytes <= 1u << 20);
     sw_store_report_free(report);
     cluster_restart(cluster, 3);
     struct sw_symbol_map *map;
