@@ -154,7 +154,8 @@ struct sw_rpc_server_method {
     const char *path;    /* "/package.Service/Method" */
     bool client_streams; /* the client sends several messages: each is asked for with sw_rpc_server_read */
     const struct sw_rpc_server_handler *handler;
-    void *service; /* passed to start */
+    void *service;              /* passed to start */
+    bool serves_while_stopping; /* health: calls that come during the grace period are not refused */
 };
 
 struct sw_rpc_server_options {
@@ -171,8 +172,8 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
                                  const struct sw_rpc_server_options *options, struct sw_rpc_server **server, int *port,
                                  struct sw_error *error);
 /*
- * Stops listening, lets calls finish for grace_us, cancels what is left and waits for its end. Blocks; not on the loop
- * thread. Returns how many calls had to be cancelled.
+ * Refuses new calls with UNAVAILABLE, lets those under way finish for grace_us, cancels what is left, says goodbye to
+ * the clients and stops listening. Blocks; not on the loop thread. Returns how many calls had to be cancelled.
  */
 size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us);
 /* After stop. NULL is allowed. */

@@ -11,12 +11,16 @@
 /* Calls of one method that may arrive before the loop thread looks again; more wait inside gRPC. */
 #define ARMED_CALLS 16
 
+/* How long a client may take to answer the ping that goes with the server's goodbye. */
+#define GOODBYE_US 2000000
+
 struct method {
     struct sw_rpc_server *server;
     const struct sw_rpc_server_handler *handler;
     void *service;
     void *registered; /* gRPC's handle; NULL for the last one, which answers calls of unknown methods */
     bool client_streams;
+    bool serves_while_stopping;
 };
 
 struct sw_rpc_server {
@@ -28,9 +32,10 @@ struct sw_rpc_server {
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t live;  /* calls, armed ones included, that are not freed yet */
-    size_t armed; /* of those, calls that wait for a client */
-    bool stopping;
+    size_t live;        /* calls, armed ones included, that are not freed yet */
+    size_t armed;       /* of those, calls that wait for a client */
+    bool stopping;      /* calls are refused, but for methods that serve while stopping */
+    bool shutting_down; /* gRPC takes no more calls */
     bool is_shut_down;
 };
 
@@ -83,7 +88,7 @@ static void arm(struct method *method)
 {
     struct sw_rpc_server *server = method->server;
     pthread_mutex_lock(&server->lock);
-    bool allowed = !server->stopping;
+    bool allowed = !server->shutting_down;
     struct sw_rpc_server_call *call = allowed ? calloc(1, sizeof(*call)) : NULL;
     if (call) {
         server->live++;
@@ -211,7 +216,12 @@ static void serve(struct sw_rpc_server_call *call)
     call->pending = 2; /* the close, and this function itself */
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->was_cancelled};
     sw_rpc_start_batch(call->call, &op, 1, &call->close);
-    if (!method->registered) {
+    pthread_mutex_lock(&method->server->lock);
+    bool refuse = method->server->stopping && !method->serves_while_stopping;
+    pthread_mutex_unlock(&method->server->lock);
+    if (refuse) {
+        sw_rpc_server_finish(call, NULL, SW_RPC_UNAVAILABLE, "the server is stopping: ask another one");
+    } else if (!method->registered) {
         refuse_unknown(call);
     } else if (!method->client_streams && !call->payload) {
         sw_rpc_server_finish(call, NULL, SW_RPC_INVALID_ARGUMENT, "the call carries no request message");
@@ -355,6 +365,7 @@ static void register_methods(struct sw_rpc_server *server, const struct sw_rpc_s
         method->handler = from->handler;
         method->service = from->service;
         method->client_streams = from->client_streams;
+        method->serves_while_stopping = from->serves_while_stopping;
         method->registered = grpc_server_register_method(
             server->server, from->path, NULL,
             from->client_streams ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
@@ -407,37 +418,56 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
     return SW_OK;
 }
 
-/* Waits, under lock, until no call is left or the time has come. Returns whether none is left. */
-static bool wait_for_calls(struct sw_rpc_server *server, uint64_t until_us)
+/* Waits, under lock, until is_reached or the time has come. Returns whether it is. */
+static bool wait_until(struct sw_rpc_server *server, bool (*is_reached)(const struct sw_rpc_server *server),
+                       uint64_t until_us)
 {
-    while (server->live > 0 || !server->is_shut_down) {
+    while (!is_reached(server)) {
         if (until_us == SW_CLOCK_NEVER) {
             pthread_cond_wait(&server->changed, &server->lock);
             continue;
         }
         struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
         if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
-            return false;
+            return is_reached(server);
     }
     return true;
 }
 
+static bool no_call_is_under_way(const struct sw_rpc_server *server)
+{
+    return server->live == server->armed;
+}
+
+static bool all_is_over(const struct sw_rpc_server *server)
+{
+    return server->live == 0 && server->is_shut_down;
+}
+
+/*
+ * gRPC is shut down only once no call is under way. It then sends each client a GOAWAY and a ping, and closes when the
+ * ping is answered, which is after the client has read all that was sent before. The other way round it closes a
+ * connection with its last call, and with what the socket still held of the answer.
+ */
 size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us)
 {
+    uint64_t until_us = sw_clock_us() + grace_us;
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
+    bool finished = wait_until(server, no_call_is_under_way, until_us);
+    size_t cancelled = server->live - server->armed;
+    server->shutting_down = true;
     pthread_mutex_unlock(&server->lock);
+
     SW_RPC_HANDED_OVER(&server->shut_down);
     grpc_server_shutdown_and_notify(server->server, server->loop->queue, &server->shut_down);
-
+    uint64_t goodbye_us = sw_clock_us() + GOODBYE_US;
     pthread_mutex_lock(&server->lock);
-    size_t cancelled = 0;
-    if (!wait_for_calls(server, sw_clock_us() + grace_us)) {
-        cancelled = server->live - server->armed;
+    if (!finished || !wait_until(server, all_is_over, goodbye_us < until_us ? goodbye_us : until_us)) {
         pthread_mutex_unlock(&server->lock);
         grpc_server_cancel_all_calls(server->server);
         pthread_mutex_lock(&server->lock);
-        wait_for_calls(server, SW_CLOCK_NEVER);
+        wait_until(server, all_is_over, SW_CLOCK_NEVER);
     }
     pthread_mutex_unlock(&server->lock);
     return cancelled;

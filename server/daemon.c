@@ -15,15 +15,16 @@ struct sw_daemon {
 static enum sw_status serve(struct sw_daemon *daemon, const char *address, int *port, struct sw_error *error)
 {
     const struct sw_rpc_server_method methods[] = {
-        {"/symwave.v1.SymbolStore/BatchGetValues", false, &sw_batch_get_values_handler, &daemon->service},
-        {"/symwave.v1.SymbolStore/RetrieveBatch", false, &sw_retrieve_batch_handler, &daemon->service},
-        {"/symwave.v1.SymbolStore/StoreBatch", true, &sw_store_batch_handler, &daemon->service},
-        {"/symwave.v1.SymbolStore/GetNodeInfo", false, &sw_get_node_info_handler, &daemon->service},
-        {"/grpc.health.v1.Health/Check", false, &sw_health_check_handler, daemon->health},
-        {"/grpc.health.v1.Health/Watch", false, &sw_health_watch_handler, daemon->health},
-        {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler, daemon->reflection},
+        {"/symwave.v1.SymbolStore/BatchGetValues", false, &sw_batch_get_values_handler, &daemon->service, false},
+        {"/symwave.v1.SymbolStore/RetrieveBatch", false, &sw_retrieve_batch_handler, &daemon->service, false},
+        {"/symwave.v1.SymbolStore/StoreBatch", true, &sw_store_batch_handler, &daemon->service, false},
+        {"/symwave.v1.SymbolStore/GetNodeInfo", false, &sw_get_node_info_handler, &daemon->service, false},
+        {"/grpc.health.v1.Health/Check", false, &sw_health_check_handler, daemon->health, true},
+        {"/grpc.health.v1.Health/Watch", false, &sw_health_watch_handler, daemon->health, true},
+        {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler, daemon->reflection,
+         false},
         {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler,
-         daemon->reflection},
+         daemon->reflection, false},
     };
     const struct sw_rpc_server_options options = {
         .message_bytes_max = daemon->service.limits.message_bytes_max,

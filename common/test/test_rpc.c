@@ -142,9 +142,11 @@ static const struct sw_rpc_server_handler refuse_handler = {
     .start = refuse_start, .message = echo_message, .end = served_end};
 
 static const struct sw_rpc_server_method methods[] = {
-    {"/test.Test/Echo", false, &echo_handler, NULL},     {"/test.Test/Count", false, &count_handler, NULL},
-    {"/test.Test/Sum", true, &sum_handler, NULL},        {"/test.Test/Hang", false, &hang_handler, NULL},
-    {"/test.Test/Refuse", false, &refuse_handler, NULL},
+    {"/test.Test/Echo", false, &echo_handler, NULL, false},
+    {"/test.Test/Count", false, &count_handler, NULL, false},
+    {"/test.Test/Sum", true, &sum_handler, NULL, false},
+    {"/test.Test/Hang", false, &hang_handler, NULL, false},
+    {"/test.Test/Refuse", false, &refuse_handler, NULL, false},
 };
 
 /* ---- a caller that waits ---- */
@@ -433,6 +435,35 @@ static void test_stop_cancels_what_outlives_the_grace(void **state)
     assert_int_not_equal(caller.code, SW_RPC_OK);
 }
 
+static void *stop_slowly(void *arg)
+{
+    struct fixture *fixture = arg;
+    assert_int_equal(sw_rpc_server_stop(fixture->server, 20000000), 0);
+    return NULL;
+}
+
+static void test_stop_lets_a_stream_finish_to_its_last_byte_and_refuses_new_calls(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller caller, late;
+    pthread_t thread;
+    uint32_t n = 2000;
+    caller_init(&caller);
+    caller_init(&late);
+    call(fixture, &caller, "/test.Test/Count", message_of(&n, sizeof(n)), SW_CLOCK_NEVER);
+    while (atomic_load(&releases) == 0)
+        usleep(100);
+    assert_int_equal(pthread_create(&thread, NULL, stop_slowly, fixture), 0);
+    fixture->stopped = true;
+    caller_wait(&caller);
+    assert_int_equal(caller.code, SW_RPC_OK);
+    assert_int_equal(caller.messages, n);
+    pthread_join(thread, NULL);
+    call(fixture, &late, "/test.Test/Echo", message_of("x", 1), SW_CLOCK_NEVER);
+    caller_wait(&late);
+    assert_int_equal(late.code, SW_RPC_UNAVAILABLE);
+}
+
 static void test_send_and_cancel_after_the_end_are_harmless(void **state)
 {
     struct caller caller;
@@ -488,6 +519,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_connection_is_unavailable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_server_on_a_port_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_cancels_what_outlives_the_grace, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_lets_a_stream_finish_to_its_last_byte_and_refuses_new_calls, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_send_and_cancel_after_the_end_are_harmless, setup, teardown),
         cmocka_unit_test(test_flatten_joins_segments),
         cmocka_unit_test(test_codes_map_both_ways),

@@ -193,7 +193,7 @@ static void world_start(struct world *world, enum manner manner, uint32_t liars)
     for (uint32_t i = 0; i < NODES; i++) {
         world->manners[i] = i < liars ? manner : GOOD;
         const struct sw_rpc_server_method method = {"/symwave.v1.SymbolStore/RetrieveBatch", false, &handler,
-                                                    &world->manners[i]};
+                                                    &world->manners[i], false};
         const struct sw_rpc_server_options options = {.methods = &method, .method_count = 1};
         char id[16], address[32];
         int port;
