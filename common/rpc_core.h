@@ -27,8 +27,8 @@ struct sw_rpc_loop {
 #define SW_RPC_OWNER(tag, type, member) ((type *)((char *)(tag)-offsetof(type, member)))
 
 /*
- * The thread sanitizer does not see how gRPC hands a tag from the thread that starts an operation to the one that polls:
- * these two tell it.
+ * The thread sanitizer does not see how gRPC hands a tag from the thread that starts an operation to the one that
+ * polls: these two tell it.
  */
 #if defined(__SANITIZE_THREAD__)
 #define SW_TSAN 1

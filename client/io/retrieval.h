@@ -3,8 +3,8 @@
  * comes from the nodes) share.
  *
  * The engine is stepped under the client's lock, by whichever thread has an event for it. A request's messages are
- * handled one at a time, in order, by a task; several requests' at once. Good symbols queue up for one more task, which
- * gives them to the sink one by one.
+ * handled one at a time, in order, by a task; several requests' at once. Good symbols queue up for the caller's thread,
+ * which gives them to the sink one by one: a sink that blocks holds up its own retrieval and no other.
  */
 #ifndef SW_RETRIEVAL_H
 #define SW_RETRIEVAL_H
@@ -27,20 +27,15 @@ struct retrieval {
     uint64_t keys_duplicate;
     uint64_t started_us;
     uint64_t deadline_us;
-    struct sw_task deliver_task;
     struct sw_timer timer;
     struct cancel_hook cancel_hook;
-
-    /* callbacks of the caller's never overlap; taken before the client's lock */
-    pthread_mutex_t callback_lock;
 
     /* under the client's lock */
     struct retrieval *next; /* in the client's list */
     struct sw_wave_engine *engine;
     struct request *requests; /* in flight */
     struct delivery *first_delivery, **last_delivery;
-    bool delivering; /* deliver_task is queued or running */
-    bool timer_set;  /* the timer is armed, or its task queued or running */
+    bool timer_set; /* the timer is armed, or its task queued or running */
     uint64_t timer_at_us;
     bool cancelled; /* by the caller */
     bool done;      /* the engine said so */
@@ -50,7 +45,7 @@ struct retrieval {
     char **last_errors;                /* one a node; NULL where there was none */
     uint64_t first_symbol_us;
     uint64_t budget_high_water_bytes;
-    pthread_cond_t changed; /* done, local_count, or the last of requests, delivering, timer_set has gone */
+    pthread_cond_t changed; /* done, local_count, first_delivery, or the last of requests, timer_set has gone */
 };
 
 /* What the engine said about the symbol of a step. */
@@ -94,7 +89,10 @@ void sw_delivery_free(struct delivery *delivery);
 bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *send);
 /* Cancels the request of a number, if it is still in flight. Under the client's lock. */
 void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const char *why);
-/* Tells the engine which requests have brought something since it was last told. Under the client's lock. */
-void sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us);
+/*
+ * Tells the engine which requests have brought something since it was last told. Returns whether it knows any as held.
+ * Under the client's lock.
+ */
+bool sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us);
 
 #endif

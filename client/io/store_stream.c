@@ -28,7 +28,7 @@ struct store_stream {
     bool closing;     /* nothing is added any more */
     bool half_closed; /* the node has been asked for its answer */
     bool timed_out;
-    bool given_up;    /* the whole store ends early */
+    bool given_up;        /* the whole store ends early */
     uint64_t progress_us; /* when it last got on */
     /* from the call, before its end */
     struct sw_rpc_message *answer;
