@@ -35,6 +35,7 @@ struct stored {
 struct store_node {
     struct store_stream *open; /* takes symbols; NULL: the next symbol opens one */
     uint64_t down_until_us;    /* not tried before */
+    uint32_t failures;         /* in a row */
     struct sw_report_node report;
 };
 

@@ -11,8 +11,11 @@
 #define MESSAGE_BYTES_AIM (64u << 10)
 /* A stream is closed at this many symbols, well below any node's limit. */
 #define STREAM_SYMBOLS_MAX 4096
-/* A node that failed is not tried again for this long. */
-#define DOWN_US 1000000
+/* A node that failed is not tried again for this long, twice as long after each further failure in a row, ... */
+#define DOWN_US        1000000
+#define DOWN_DOUBLINGS 6
+/* ... and for at least this many time-outs when it kept the store waiting for one. */
+#define DOWN_TIMEOUTS 4
 
 struct store_stream {
     struct store_run *run;
@@ -148,8 +151,13 @@ static void fail_rest(struct store_stream *stream, const char *text)
 {
     struct store_run *run = stream->run;
     struct store_node *node = &run->node[stream->node];
+    uint64_t down_us = (uint64_t)DOWN_US << (node->failures < DOWN_DOUBLINGS ? node->failures : DOWN_DOUBLINGS);
+    uint64_t timeout_us = (uint64_t)run->client->options.store_timeout_ms * 1000;
+    if (stream->timed_out && down_us < timeout_us * DOWN_TIMEOUTS)
+        down_us = timeout_us * DOWN_TIMEOUTS;
+    node->failures++;
+    node->down_until_us = sw_clock_us() + down_us;
     node->report.requests_failed++;
-    node->down_until_us = sw_clock_us() + DOWN_US;
     sw_store_note_failure(run, stream->node, text);
     while (stream->answered < stream->count) {
         run->report.replicas_failed++;
@@ -183,6 +191,8 @@ static void ended(struct sw_task *task)
         char text[SW_ERROR_MESSAGE_SIZE];
         explain(stream, status, text, sizeof(text));
         fail_rest(stream, text);
+    } else {
+        run->node[stream->node].failures = 0;
     }
     stream_free(stream);
     pthread_cond_broadcast(&run->changed);

@@ -170,6 +170,30 @@ static void test_store_through_a_node_loss_keeps_what_it_acknowledged(void **sta
     sw_client_close(small);
 }
 
+static void test_store_waits_for_a_stopped_node_for_one_timeout_only(void **state)
+{
+    (void)state;
+    struct until_killed run = {.next = 300};
+    const struct sw_client_options client_options = {
+        .size = sizeof(client_options), .budget_bytes = 1u << 20, .store_timeout_ms = 1000};
+    struct sw_client *small = cluster_client(cluster, &client_options);
+    struct sw_store_report *report;
+    struct sw_error error = {.message = ""};
+    cluster_signal(cluster, 7, SIGSTOP);
+    enum sw_status status = sw_store_stream(small, next_value, &run, NULL, &report, &error);
+    cluster_signal(cluster, 7, SIGCONT);
+    if (status != SW_OK)
+        print_message("%s\n", error.message);
+    assert_int_equal(status, SW_OK); /* 7 of 8 nodes hold more than three quarters of the replicas */
+    for (uint64_t i = 0; i < report->node_count; i++)
+        if (strcmp(report->nodes[i].id, "node-0007") == 0)
+            assert_in_range(report->nodes[i].requests, 1, 4); /* what was opened before the first time-out */
+    assert_non_null(strstr(report->first_failure, "node-0007"));
+    assert_non_null(strstr(report->first_failure, "too slow"));
+    sw_store_report_free(report);
+    sw_client_close(small);
+}
+
 static void test_deadline_is_kept_when_every_node_is_stopped(void **state)
 {
     (void)state;
@@ -224,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_retrieval_outlives_two_dead_nodes_and_a_stopped_one),
         cmocka_unit_test(test_killed_node_still_holds_every_acknowledged_symbol),
         cmocka_unit_test(test_store_through_a_node_loss_keeps_what_it_acknowledged),
+        cmocka_unit_test(test_store_waits_for_a_stopped_node_for_one_timeout_only),
         cmocka_unit_test(test_deadline_is_kept_when_every_node_is_stopped),
         cmocka_unit_test(test_store_on_too_few_nodes_falls_short_and_says_so),
     };
