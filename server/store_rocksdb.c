@@ -9,6 +9,7 @@
 #include "server/store.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -100,28 +101,44 @@ static void value_release(void *release_data)
     atomic_fetch_sub(&self->values_held, 1); /* last: close waits for it */
 }
 
+/* A small value's own copy, so that holding it does not hold the block of 4 KiB and more that it lies in. */
+static enum sw_status copy_value(rocksdb_pinnableslice_t *slice, struct sw_store_value *value, struct sw_error *error)
+{
+    size_t bytes_count;
+    const char *bytes = rocksdb_pinnableslice_value(slice, &bytes_count);
+    uint8_t *copy = malloc(bytes_count + 1);
+    if (copy) {
+        memcpy(copy, bytes, bytes_count);
+        *value =
+            (struct sw_store_value){.bytes = copy, .bytes_count = bytes_count, .release = free, .release_data = copy};
+    }
+    rocksdb_pinnableslice_destroy(slice);
+    return copy ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory to read a value");
+}
+
 static enum sw_status store_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
                                 struct sw_error *error)
 {
     struct rocksdb_store *self = (struct rocksdb_store *)store;
     memset(value, 0, sizeof(*value));
-    struct held_value *held = malloc(sizeof(*held));
-    if (!held)
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to read a value");
     char *message = NULL;
-    held->store = self;
-    held->slice = rocksdb_get_pinned(self->db, self->read, (const char *)key->bytes, SW_KEY_BYTES, &message);
-    if (!held->slice) {
-        free(held);
+    rocksdb_pinnableslice_t *slice =
+        rocksdb_get_pinned(self->db, self->read, (const char *)key->bytes, SW_KEY_BYTES, &message);
+    if (!slice)
         return message ? fail(self, "read", message, error) : SW_OK;
-    }
     size_t bytes_count;
-    const char *bytes = rocksdb_pinnableslice_value(held->slice, &bytes_count);
+    const char *bytes = rocksdb_pinnableslice_value(slice, &bytes_count);
+    if (bytes_count < BLOB_BYTES_MIN)
+        return copy_value(slice, value, error);
+    struct held_value *held = malloc(sizeof(*held));
+    if (!held) {
+        rocksdb_pinnableslice_destroy(slice);
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to read a value");
+    }
+    *held = (struct held_value){.store = self, .slice = slice};
     atomic_fetch_add(&self->values_held, 1);
-    value->bytes = bytes ? (const uint8_t *)bytes : (const uint8_t *)"";
-    value->bytes_count = bytes_count;
-    value->release = value_release;
-    value->release_data = held;
+    *value = (struct sw_store_value){
+        .bytes = (const uint8_t *)bytes, .bytes_count = bytes_count, .release = value_release, .release_data = held};
     return SW_OK;
 }
 
@@ -186,7 +203,10 @@ static enum sw_status store_put_batch(struct sw_store *store, const struct sw_ke
     return fail(self, "write", message, error);
 }
 
-/* Syncs the log, every file of it: RocksDB's SyncWAL covers those of memtables that are not flushed yet. */
+/*
+ * Syncs the log, every file of it: RocksDB's SyncWAL covers those of memtables that are not flushed yet. After one that
+ * failed RocksDB fails all that follow, and has to: the kernel drops what it could not write and says so only once.
+ */
 static enum sw_status sync_log(struct rocksdb_store *self, struct sw_error *error)
 {
     char *message = NULL;
@@ -340,6 +360,23 @@ static rocksdb_options_t *make_options(void)
     return options;
 }
 
+/* Makes a folder's entry in its parent durable: without it, a crash may take the folder with all that was synced. */
+static enum sw_status sync_parent(const char *path, struct sw_error *error)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
+    const char *parent = dirname(copy);
+    enum sw_status status = SW_OK;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL) /* EINVAL: a file system that syncs no folders */
+        status = sw_error_set(error, SW_IO_ERROR, "cannot sync the folder %s: %s", parent, strerror(errno));
+    if (fd >= 0)
+        close(fd); /* one that may not be read was made by someone else, who owns its durability */
+    free(copy);
+    return status;
+}
+
 /* Makes the folder where it is missing, and says plainly what is wrong with one that cannot be used. */
 static enum sw_status prepare_folder(const char *path, struct sw_error *error)
 {
@@ -355,7 +392,7 @@ static enum sw_status prepare_folder(const char *path, struct sw_error *error)
         return sw_error_set(error, SW_IO_ERROR, "the data folder %s is a file; name a folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         return sw_error_set(error, SW_IO_ERROR, "cannot write to the data folder %s: %s", path, strerror(errno));
-    return SW_OK;
+    return sync_parent(path, error);
 }
 
 /* The process that has locked a folder's LOCK file, 0 where that cannot be told. */

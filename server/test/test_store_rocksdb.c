@@ -1,12 +1,17 @@
 /* The RocksDB store, on a real disk: what is put is got, what was acknowledged survives a kill, errors are clear. */
 #include "server/store.h"
 #include "server/test/temp_folder.h"
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -47,6 +52,34 @@ static int teardown(void **state)
     temp_folder_remove(fixture->path);
     free(fixture);
     return 0;
+}
+
+/* ---- a disk that fails, and one that is watched: RocksDB's calls come here, since a program's symbols go first ----
+ */
+
+static atomic_bool fail_log_sync;  /* the next sync of a log file fails, as a bad disk makes it: once */
+static atomic_ulong watched_inode; /* of a folder */
+static atomic_bool watched_synced; /* it has been synced */
+
+SW_PUBLIC int fdatasync(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof(path));
+    bool is_log = length > 4 && memcmp(path + length - 4, ".log", 4) == 0;
+    if (is_log && atomic_exchange(&fail_log_sync, false)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+SW_PUBLIC int fsync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_ino == atomic_load(&watched_inode))
+        atomic_store(&watched_synced, true);
+    return (int)syscall(SYS_fsync, fd);
 }
 
 /* The store does not care that a key is a hash: here it is a number. */
@@ -171,6 +204,23 @@ static void test_pinned_value_outlives_later_puts_and_flushes(void **state)
     assert_holds(store, 1199, SYMBOL_BYTES);
     free((void *)other);
     free(expected);
+}
+
+static void test_small_values_hold_nothing_of_the_store(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sw_error error;
+    struct sw_store_value value;
+    const struct sw_key key = key_of(1);
+    uint8_t expected[500];
+    fill(expected, sizeof(expected), 1);
+    put(fixture->store, 1, sizeof(expected));
+    reopen(fixture); /* into a block of a table */
+    assert_int_equal(fixture->store->get(fixture->store, &key, &value, &error), SW_OK);
+    reopen(fixture); /* fails where the value keeps the store from closing */
+    assert_int_equal(value.bytes_count, sizeof(expected));
+    assert_memory_equal(value.bytes, expected, sizeof(expected));
+    value.release(value.release_data);
 }
 
 static void test_contains_is_right_for_values_in_files(void **state)
@@ -320,6 +370,45 @@ static void test_second_open_fails_and_says_why(void **state)
     assert_holds(fixture->store, 1, 10);
 }
 
+static void test_after_a_sync_that_failed_nothing_is_called_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sw_error error = {0};
+    struct sw_store_info info;
+    put(fixture->store, 1, SYMBOL_BYTES);
+    atomic_store(&fail_log_sync, true);
+    assert_int_equal(fixture->store->sync(fixture->store, &error), SW_IO_ERROR);
+    assert_false(atomic_load(&fail_log_sync));
+    /* The disk says that all is well again, but what the kernel could not write may be gone. */
+    assert_int_equal(fixture->store->sync(fixture->store, &error), SW_IO_ERROR);
+    assert_int_equal(fixture->store->info(fixture->store, &info, &error), SW_OK);
+    assert_false(info.writable);
+    assert_holds(fixture->store, 1, SYMBOL_BYTES);
+    reopen(fixture);
+    put(fixture->store, 2, SYMBOL_BYTES);
+    assert_int_equal(fixture->store->sync(fixture->store, &error), SW_OK);
+    assert_holds(fixture->store, 1, SYMBOL_BYTES);
+}
+
+static void test_new_folder_is_made_durable_in_its_parent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sw_store *store;
+    struct sw_error error;
+    struct stat st;
+    char *path;
+    assert_true(asprintf(&path, "%s/parent", fixture->path) > 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(stat(path, &st), 0);
+    free(path);
+    assert_true(asprintf(&path, "%s/parent/new/", fixture->path) > 0);
+    atomic_store(&watched_inode, st.st_ino);
+    assert_int_equal(sw_store_rocksdb_open(path, &store, &error), SW_OK);
+    assert_true(atomic_load(&watched_synced));
+    store->close(store);
+    free(path);
+}
+
 /* The child of the next test: exit status 0 where the folder was refused with this parent's process number. */
 static int second_main(const char *path)
 {
@@ -372,10 +461,13 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_values_of_all_sizes_come_back_also_after_reopening, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_is_one_and_a_key_may_be_put_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pinned_value_outlives_later_puts_and_flushes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_small_values_hold_nothing_of_the_store, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contains_is_right_for_values_in_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_info_counts_symbols_and_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_syncs_of_eight_threads_all_return, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_acknowledged_survives_sigkill, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_after_a_sync_that_failed_nothing_is_called_durable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_new_folder_is_made_durable_in_its_parent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_open_fails_and_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_process_is_told_who_has_the_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable_paths_are_refused_with_their_reason, setup, teardown),
