@@ -13,7 +13,7 @@ typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving_status;
 /* A request is the name of a service; protobuf-c may need many times a message's size, so a long one is not looked at.
  */
 #define REQUEST_BYTES_MAX 1024
-/* What a call costs, about. */
+/* What a Watch costs, about. */
 #define CALL_BYTES 16384
 
 static const char *const service_names[] = {"", "symwave.v1.SymbolStore", "grpc.health.v1.Health",
@@ -62,18 +62,16 @@ void sw_health_free(struct sw_health *health)
     free(health);
 }
 
-static void *start(struct sw_rpc_server_call *call, void *user)
+/* Check takes no part in the memory of all calls: it is over at once, and a node that is busy is not one that is ill.
+ */
+static void *check_start(struct sw_rpc_server_call *call, void *user)
 {
-    struct sw_health *health = user;
-    if (!sw_service_enter(health->service, call, CALL_BYTES))
-        return NULL;
     struct watch *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_service_leave(health->service, CALL_BYTES);
         sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
         return NULL;
     }
-    self->health = health;
+    self->health = user;
     self->call = call;
     return self;
 }
@@ -131,14 +129,18 @@ static void check_message(void *state, struct sw_rpc_message *message)
                          answer ? NULL : "no memory for the answer");
 }
 
-static void check_end(void *state)
-{
-    struct watch *self = state;
-    sw_service_leave(self->health->service, CALL_BYTES);
-    free(self);
-}
-
 /* ---- Watch ---- */
+
+static void *watch_start(struct sw_rpc_server_call *call, void *user)
+{
+    struct sw_health *health = user;
+    if (!sw_service_enter(health->service, call, CALL_BYTES))
+        return NULL;
+    struct watch *self = check_start(call, health);
+    if (!self)
+        sw_service_leave(health->service, CALL_BYTES);
+    return self;
+}
 
 static void finish(struct watch *self, enum sw_rpc_code code, const char *details)
 {
@@ -252,6 +254,6 @@ void sw_health_stop(struct sw_health *health)
 }
 
 const struct sw_rpc_server_handler sw_health_check_handler = {
-    .start = start, .message = check_message, .end = check_end};
+    .start = check_start, .message = check_message, .end = free};
 const struct sw_rpc_server_handler sw_health_watch_handler = {
-    .start = start, .message = watch_message, .sent = watch_sent, .cancelled = watch_cancelled, .end = watch_end};
+    .start = watch_start, .message = watch_message, .sent = watch_sent, .cancelled = watch_cancelled, .end = watch_end};
