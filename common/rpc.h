@@ -160,6 +160,7 @@ struct sw_rpc_server_method {
 
 struct sw_rpc_server_options {
     size_t message_bytes_max; /* the largest message accepted; a larger one fails its call; 0: 4 MiB */
+    size_t memory_bytes_max;  /* of all connections together; beyond it gRPC fails calls; 0: no bound */
     const struct sw_rpc_server_method *methods;
     size_t method_count; /* copied */
 };

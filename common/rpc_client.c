@@ -17,12 +17,12 @@ struct sw_rpc_client_call {
     const struct sw_rpc_client_handler *handler;
     void *state;
     struct sw_rpc_tag start, receive, send, close, status;
-    atomic_uint references; /* the caller's, and one that is held until the end */
-    /* under lock */
+    atomic_uint references; /* the caller's, and one for each operation whose tag is still to come */
+    /* under lock; written by the loop thread */
     pthread_mutex_t lock;
-    uint32_t pending; /* operations whose tags are still to come */
-    bool over;        /* end has been, or is being, told: no operation may start */
+    bool over; /* end has been, or is being, told: no operation may start */
     /* loop thread only */
+    bool received_all, has_status;
     grpc_metadata_array initial_metadata;
     grpc_metadata_array trailing_metadata;
     grpc_byte_buffer *received;
@@ -44,6 +44,8 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
     size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
     grpc_arg args[] = {
         integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes),
+        /* No compression: a message's size is checked only once it has been decompressed. */
+        integer_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
         integer_arg(GRPC_ARG_KEEPALIVE_TIME_MS, (int)(options->keepalive_ms ? options->keepalive_ms : 20000)),
         integer_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                     (int)(options->keepalive_timeout_ms ? options->keepalive_timeout_ms : 5000)),
@@ -55,8 +57,7 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
         integer_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000), /* which is also the time that a connect may take */
         integer_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000),
         integer_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* what to ask again, and of whom, is the wave engine's matter */
-        integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
-        integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0), integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
         integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* two clients of a process share no connection */
     };
     grpc_channel_args channel_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
@@ -93,53 +94,54 @@ static bool begin(struct sw_rpc_client_call *call)
     pthread_mutex_lock(&call->lock);
     bool allowed = !call->over;
     if (allowed)
-        call->pending++;
+        atomic_fetch_add(&call->references, 1);
     pthread_mutex_unlock(&call->lock);
     return allowed;
 }
 
-/* Counts an operation that has ended; with the last, which is after the status, tells the end. */
-static void finish(struct sw_rpc_client_call *call)
+/*
+ * Tells the end once the status has come and nothing more is received. Sends are not waited for: while a connection is
+ * stuck in a write gRPC holds their tags back, for as long as the other side pleases, even those of cancelled calls.
+ */
+static void end_if_over(struct sw_rpc_client_call *call)
 {
-    pthread_mutex_lock(&call->lock);
-    assert(call->pending > 0);
-    call->pending--;
-    bool over = call->pending == 0;
-    if (over)
-        call->over = true;
-    pthread_mutex_unlock(&call->lock);
-    if (!over)
+    if (!call->received_all || !call->has_status)
         return;
+    pthread_mutex_lock(&call->lock);
+    call->over = true;
+    pthread_mutex_unlock(&call->lock);
     char *details = grpc_slice_to_c_string(call->details);
     call->handler->end(call->state, (enum sw_rpc_code)call->code, details);
     gpr_free(details);
-    unref(call);
 }
 
 static void start_done(struct sw_rpc_tag *tag, bool ok)
 {
     (void)ok;
-    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, start));
+    unref(SW_RPC_OWNER(tag, struct sw_rpc_client_call, start));
 }
 
 static void close_done(struct sw_rpc_tag *tag, bool ok)
 {
     (void)ok;
-    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, close));
+    unref(SW_RPC_OWNER(tag, struct sw_rpc_client_call, close));
 }
 
 static void status_done(struct sw_rpc_tag *tag, bool ok)
 {
     (void)ok;
-    finish(SW_RPC_OWNER(tag, struct sw_rpc_client_call, status));
+    struct sw_rpc_client_call *call = SW_RPC_OWNER(tag, struct sw_rpc_client_call, status);
+    call->has_status = true;
+    end_if_over(call);
+    unref(call);
 }
 
 static void send_done(struct sw_rpc_tag *tag, bool ok)
 {
     struct sw_rpc_client_call *call = SW_RPC_OWNER(tag, struct sw_rpc_client_call, send);
-    if (ok && call->handler->sent)
+    if (ok && !call->over && call->handler->sent)
         call->handler->sent(call->state);
-    finish(call);
+    unref(call);
 }
 
 static void start_receive(struct sw_rpc_client_call *call)
@@ -158,7 +160,9 @@ static void receive_done(struct sw_rpc_tag *tag, bool ok)
         sw_rpc_client_cancel(call); /* no memory: a message must not vanish from the middle of a stream */
     if (!ok || !message) {
         sw_rpc_message_free(message);
-        finish(call);
+        call->received_all = true;
+        end_if_over(call);
+        unref(call);
         return;
     }
     start_receive(call); /* before the message is handed over: a receive is outstanding at all times */
@@ -178,7 +182,6 @@ static gpr_timespec deadline_from(uint64_t timeout_us)
 static void start_operations(struct sw_rpc_client_call *call, struct sw_rpc_message *request)
 {
     grpc_byte_buffer *buffer = request ? sw_rpc_message_to_buffer(request) : NULL;
-    call->pending = 3; /* start, receive and status, counted before any of them can end */
     grpc_op ops[4] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA},
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
@@ -213,7 +216,7 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
     call->send.done = send_done;
     call->close.done = close_done;
     call->status.done = status_done;
-    atomic_init(&call->references, 2);
+    atomic_init(&call->references, 4); /* the caller's, and those of start, receive and status */
     pthread_mutex_init(&call->lock, NULL);
     grpc_metadata_array_init(&call->initial_metadata);
     grpc_metadata_array_init(&call->trailing_metadata);

@@ -6,6 +6,7 @@
 
 #include "common/rpc.h"
 #include <grpc/byte_buffer.h>
+#include <grpc/compression.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
@@ -21,6 +22,11 @@ struct sw_rpc_tag {
 struct sw_rpc_loop {
     grpc_completion_queue *queue;
     pthread_t thread;
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ended;     /* the thread has nothing left to do */
+    bool abandoned; /* nobody waits for the thread: it frees the loop */
 };
 
 /* A tag's owner. */

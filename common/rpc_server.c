@@ -10,6 +10,8 @@
 
 /* Calls of one method that may arrive before the loop thread looks again; more wait inside gRPC. */
 #define ARMED_CALLS 16
+/* Calls under way on one connection; a client's further ones wait in the client. */
+#define STREAMS_MAX 1024
 
 /* How long a client may take to answer the ping that goes with the server's goodbye. */
 #define GOODBYE_US 2000000
@@ -339,7 +341,17 @@ static void shut_down_done(struct sw_rpc_tag *tag, bool ok)
 static grpc_server *new_grpc_server(const struct sw_rpc_server_options *options)
 {
     size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
+    grpc_resource_quota *quota = grpc_resource_quota_create("server");
+    if (options->memory_bytes_max)
+        grpc_resource_quota_resize(quota, options->memory_bytes_max);
     grpc_arg args[] = {
+        /* What has not become a call yet, as a request whose end never comes, counts here and nowhere else. */
+        {.type = GRPC_ARG_POINTER,
+         .key = GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_CONCURRENT_STREAMS, .value.integer = STREAMS_MAX},
+        /* No compression: 4 MiB of a peer's gzip would become 4 GiB before anyone looks at the size. */
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, .value.integer = 1},
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = (int)message_bytes},
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0}, /* two nodes on a port: no */
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = 30000},
@@ -353,7 +365,9 @@ static grpc_server *new_grpc_server(const struct sw_rpc_server_options *options)
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
     };
     grpc_channel_args server_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
-    return grpc_server_create(&server_args, NULL);
+    grpc_server *server = grpc_server_create(&server_args, NULL);
+    grpc_resource_quota_unref(quota);
+    return server;
 }
 
 static void register_methods(struct sw_rpc_server *server, const struct sw_rpc_server_options *options)

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Symbols in one StoreBatch where the answer has room for them: a gibibyte of symbols of 64 KiB. */
+#define STORE_SYMBOLS_DEFAULT 16384
+
 enum option_key {
     OPTION_DATA = 256,
     OPTION_NODE_ID,
@@ -90,8 +93,8 @@ static void check_listen(struct argp_state *state, const char *listen)
         argp_error(state, "--listen: \"%s\" is not HOST:PORT, as 127.0.0.1:7400 or [::1]:7400", listen);
 }
 
-/* What can be checked only once all options are known. */
-static void check(struct argp_state *state, const struct sw_config *config)
+/* What can be checked, and one default that can be given, only once all options are known. */
+static void check(struct argp_state *state, struct sw_config *config)
 {
     const char *missing = !config->data      ? "--data DIR"
                           : !config->node_id ? "--node-id ID"
@@ -108,6 +111,8 @@ static void check(struct argp_state *state, const struct sw_config *config)
     sw_node_list_free(list);
     const struct sw_limits *limits = &config->limits;
     uint64_t symbols = limits->message_bytes_max / SW_STORE_RESULT_BYTES_MAX;
+    if (limits->store_symbols_max == 0) /* not given: as many as usual, or as the answer's message has room for */
+        config->limits.store_symbols_max = symbols < STORE_SYMBOLS_DEFAULT ? (uint32_t)symbols : STORE_SYMBOLS_DEFAULT;
     if (limits->store_symbols_max > symbols)
         argp_error(state,
                    "--store-symbols-max: the answer to %u symbols may not fit into a message; with "
@@ -194,7 +199,6 @@ void sw_config_parse(struct sw_config *config, int argc, char **argv)
                 .keys_max = 5000,
                 .value_bytes_max = 256u << 10,
                 .message_bytes_max = 4u << 20,
-                .store_symbols_max = 16384,
                 .store_bytes_max = 256u << 20,
                 .calls_bytes_max = 1u << 30,
             },

@@ -4,6 +4,9 @@
 #include "server/reflection.h"
 #include <stdlib.h>
 
+/* Beside calls_bytes_max, for connections and the requests of calls that are still to be admitted. */
+#define CONNECTIONS_BYTES ((size_t)128 << 20)
+
 struct sw_daemon {
     struct sw_service service;
     struct sw_rpc_loop *loop;
@@ -28,6 +31,8 @@ static enum sw_status serve(struct sw_daemon *daemon, const char *address, int *
     };
     const struct sw_rpc_server_options options = {
         .message_bytes_max = daemon->service.limits.message_bytes_max,
+        /* Calls are admitted one by one; this is for what comes before that. */
+        .memory_bytes_max = daemon->service.limits.calls_bytes_max + CONNECTIONS_BYTES,
         .methods = methods,
         .method_count = sizeof(methods) / sizeof(methods[0]),
     };

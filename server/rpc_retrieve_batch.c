@@ -96,7 +96,7 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
     struct sw_store_value value;
     struct sw_error error = {0};
     enum sw_status status = store->get(store, key, &value, &error);
-    if (status == SW_DATA_LOSS) { /* one symbol is damaged; the others may well be whole */
+    if (status == SW_DATA_LOSS || status == SW_IO_ERROR) { /* one cannot be read; the others may well be whole */
         log_symbol(self, "a stored symbol cannot be read back", key, error.message);
         sw_wire_add_corrupt(message, key);
         return SW_OK;

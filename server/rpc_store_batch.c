@@ -113,13 +113,15 @@ static enum sw_status is_stored(struct storing *self, const struct sw_key *key, 
     struct sw_store_value held = {0};
     struct sw_error error = {0};
     enum sw_status status = store->contains(store, key, stored, &error);
-    if (status == SW_OK && *stored)
-        status = store->get(store, key, &held, &error);
-    if (status == SW_OK && !*stored)
-        return SW_OK;
-    if (status != SW_OK && status != SW_DATA_LOSS)
+    if (status != SW_OK)
         return store_failed(self, "cannot look up a symbol", status, &error);
-    *stored = held.bytes && held.bytes_count == value_bytes && memcmp(held.bytes, value, value_bytes) == 0;
+    if (!*stored)
+        return SW_OK;
+    status = store->get(store, key, &held, &error);
+    if (status != SW_OK && status != SW_DATA_LOSS && status != SW_IO_ERROR)
+        return store_failed(self, "cannot read a symbol", status, &error);
+    *stored =
+        status == SW_OK && held.bytes && held.bytes_count == value_bytes && memcmp(held.bytes, value, value_bytes) == 0;
     if (held.bytes)
         held.release(held.release_data);
     if (!*stored) {

@@ -83,6 +83,13 @@ static void test_three_options_are_enough(void **state)
     assert_int_equal(config.log_format, SW_LOG_LOGFMT);
 }
 
+static void test_symbols_of_a_store_follow_the_size_of_a_message(void **state)
+{
+    (void)state;
+    struct sw_config config = parse(ARGS(REQUIRED, "--message-bytes-max=1M"));
+    assert_int_equal(config.limits.store_symbols_max, 6512); /* 1,048,576 / 161 */
+}
+
 static void test_every_option_is_taken(void **state)
 {
     (void)state;
@@ -162,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_options_are_enough),
+        cmocka_unit_test(test_symbols_of_a_store_follow_the_size_of_a_message),
         cmocka_unit_test(test_every_option_is_taken),
         cmocka_unit_test(test_what_is_missing_is_named),
         cmocka_unit_test(test_wrong_values_are_named_with_their_bounds),
