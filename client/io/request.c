@@ -361,13 +361,15 @@ void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const cha
     }
 }
 
-void sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us)
+bool sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us)
 {
+    bool any_held = false;
     for (struct request *request = retrieval->requests; request; request = request->next) {
         pthread_mutex_lock(&request->lock);
         bool held = request->held;
         uint64_t arrived_us = request->arrived_us;
         pthread_mutex_unlock(&request->lock);
+        any_held |= held;
         if (arrived_us == request->told_us && held == request->told_held)
             continue;
         request->told_us = arrived_us;
@@ -375,4 +377,5 @@ void sw_request_tell_activity(struct retrieval *retrieval, uint64_t now_us)
         struct sw_wave_event event = {.type = SW_WAVE_ACTIVITY, .now_us = now_us, .request = request->id, .held = held};
         sw_retrieval_step(retrieval, &event, NULL, NULL);
     }
+    return any_held;
 }

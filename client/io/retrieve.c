@@ -1,6 +1,6 @@
 /*
- * Retrievals: drives one wave engine. The caller's thread starts it, asks the local store, tells progress and waits;
- * the pool's threads carry out the rest.
+ * Retrievals: drives one wave engine. The caller's thread starts it, asks the local store, feeds the sink, tells
+ * progress and waits; the pool's threads, which nothing of the caller's may block, carry out the rest.
  */
 #include "client/io/key_set.h"
 #include "client/io/report_build.h"
@@ -137,6 +137,9 @@ void sw_retrieval_wake_at(struct retrieval *retrieval, uint64_t at_us)
 {
     if (at_us == SW_CLOCK_NEVER || (retrieval->timer_set && retrieval->timer_at_us <= at_us))
         return;
+    /* One that cannot be stopped is about to run: it looks at everything, and a second might outlive the retrieval. */
+    if (retrieval->timer_set && !sw_pool_timer_stop(retrieval->client->pool, &retrieval->timer))
+        return;
     retrieval->timer_set = true;
     retrieval->timer_at_us = at_us;
     sw_pool_timer_set(retrieval->client->pool, &retrieval->timer, at_us);
@@ -163,6 +166,7 @@ static void tick(struct sw_task *task)
     struct retrieval *retrieval = (struct retrieval *)((char *)timer - offsetof(struct retrieval, timer));
     pthread_mutex_lock(&retrieval->client->lock);
     retrieval->timer_set = false;
+    bool held = false;
     if (!retrieval->done) {
         uint64_t now = sw_clock_us();
         struct sw_wave_event event = {.type = SW_WAVE_TICK};
@@ -170,12 +174,15 @@ static void tick(struct sw_task *task)
             event.type = SW_WAVE_CANCEL;
             event.status = retrieval->cancelled ? SW_CANCELLED : SW_DEADLINE_EXCEEDED;
         } else {
-            sw_request_tell_activity(retrieval, now);
+            held = sw_request_tell_activity(retrieval, now);
         }
         sw_retrieval_step(retrieval, &event, NULL, NULL);
     }
     if (!retrieval->done)
         sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
+    /* While a request is held the engine does not time it: it must be told when that is over. */
+    if (!retrieval->done && held)
+        sw_retrieval_wake_at(retrieval, sw_clock_us() + (uint64_t)retrieval->client->options.stall_timeout_ms * 1000);
     pthread_cond_broadcast(&retrieval->changed);
     pthread_mutex_unlock(&retrieval->client->lock);
 }
@@ -189,17 +196,15 @@ static void cancel_fired(struct cancel_hook *hook)
     pthread_mutex_unlock(&retrieval->client->lock);
 }
 
-/* ---- the sink ---- */
+/* ---- the sink, on the caller's thread ---- */
 
 void sw_retrieval_deliver(struct retrieval *retrieval, struct delivery *delivery)
 {
     delivery->next = NULL;
+    if (!retrieval->first_delivery)
+        pthread_cond_broadcast(&retrieval->changed);
     *retrieval->last_delivery = delivery;
     retrieval->last_delivery = &delivery->next;
-    if (!retrieval->delivering) {
-        retrieval->delivering = true;
-        sw_pool_submit(retrieval->client->pool, &retrieval->deliver_task);
-    }
 }
 
 /* Gives one symbol to the sink and tells the engine. node is NULL for a local one. Without the client's lock. */
@@ -214,9 +219,7 @@ static void give(struct retrieval *retrieval, uint32_t key_index, const void *va
         .node_id = node,
     };
     struct sw_error error = {.status = SW_OK};
-    pthread_mutex_lock(&retrieval->callback_lock);
     enum sw_status status = retrieval->sink->take(&symbol, &error, retrieval->sink->user_data);
-    pthread_mutex_unlock(&retrieval->callback_lock);
 
     struct sw_wave_event event = {
         .type = status == SW_OK ? SW_WAVE_TAKEN : SW_WAVE_SINK_FAILED, .key_index = key_index, .status = status};
@@ -229,34 +232,20 @@ static void give(struct retrieval *retrieval, uint32_t key_index, const void *va
     pthread_mutex_unlock(&retrieval->client->lock);
 }
 
-static struct delivery *next_delivery(struct retrieval *retrieval)
+/* Gives the first symbol that waits to the sink. Takes and gives back the client's lock, which is held at both ends. */
+static void deliver_next(struct retrieval *retrieval)
 {
     struct delivery *delivery = retrieval->first_delivery;
-    if (delivery) {
-        retrieval->first_delivery = delivery->next;
-        if (!retrieval->first_delivery)
-            retrieval->last_delivery = &retrieval->first_delivery;
-    }
-    return delivery;
-}
-
-static void deliver_all(struct sw_task *task)
-{
-    struct retrieval *retrieval = (struct retrieval *)((char *)task - offsetof(struct retrieval, deliver_task));
-    pthread_mutex_t *lock = &retrieval->client->lock;
-    pthread_mutex_lock(lock);
-    for (struct delivery *delivery; (delivery = next_delivery(retrieval));) {
-        bool wanted = !retrieval->done;
-        pthread_mutex_unlock(lock);
-        if (wanted)
-            give(retrieval, delivery->key_index, delivery->value, delivery->value_bytes,
-                 retrieval->nodes->peers[delivery->node]->id);
-        sw_delivery_free(delivery);
-        pthread_mutex_lock(lock);
-    }
-    retrieval->delivering = false;
-    pthread_cond_broadcast(&retrieval->changed);
-    pthread_mutex_unlock(lock);
+    bool wanted = !retrieval->done;
+    retrieval->first_delivery = delivery->next;
+    if (!retrieval->first_delivery)
+        retrieval->last_delivery = &retrieval->first_delivery;
+    pthread_mutex_unlock(&retrieval->client->lock);
+    if (wanted)
+        give(retrieval, delivery->key_index, delivery->value, delivery->value_bytes,
+             retrieval->nodes->peers[delivery->node]->id);
+    sw_delivery_free(delivery);
+    pthread_mutex_lock(&retrieval->client->lock);
 }
 
 /* ---- the local store, on the caller's thread ---- */
@@ -326,16 +315,14 @@ static void tell_progress(struct retrieval *retrieval)
         .elapsed_us = sw_clock_us() - retrieval->started_us,
     };
     pthread_mutex_unlock(&retrieval->client->lock);
-    pthread_mutex_lock(&retrieval->callback_lock);
     retrieval->options.progress(&progress, retrieval->options.progress_data);
-    pthread_mutex_unlock(&retrieval->callback_lock);
     pthread_mutex_lock(&retrieval->client->lock);
 }
 
-/* Whether any thread may still touch the retrieval. Under the client's lock. */
+/* Whether all is done and no other thread may still touch the retrieval. Under the client's lock. */
 static bool is_idle(const struct retrieval *retrieval)
 {
-    return retrieval->done && !retrieval->requests && !retrieval->delivering && !retrieval->timer_set;
+    return retrieval->done && !retrieval->requests && !retrieval->first_delivery && !retrieval->timer_set;
 }
 
 static void run(struct retrieval *retrieval)
@@ -357,6 +344,8 @@ static void run(struct retrieval *retrieval)
     while (!is_idle(retrieval)) {
         if (retrieval->local_count > 0 && !retrieval->done) {
             ask_local(retrieval);
+        } else if (retrieval->first_delivery) {
+            deliver_next(retrieval);
         } else {
             /* A timer that has nothing to wait for any more is stopped; one that is about to run is waited for. */
             if (retrieval->done && retrieval->timer_set && sw_pool_timer_stop(client->pool, &retrieval->timer)) {
@@ -397,7 +386,6 @@ static void clear(struct retrieval *retrieval)
     free(retrieval->keys_copy);
     free(retrieval->caller_index);
     pthread_cond_destroy(&retrieval->changed);
-    pthread_mutex_destroy(&retrieval->callback_lock);
 }
 
 static void init(struct retrieval *retrieval, struct sw_client *client, const struct sw_retrieve_options *options,
@@ -416,11 +404,9 @@ static void init(struct retrieval *retrieval, struct sw_client *client, const st
     retrieval->deadline_us = retrieval->options.deadline_ms
                                  ? retrieval->started_us + (uint64_t)retrieval->options.deadline_ms * 1000
                                  : SW_CLOCK_NEVER;
-    retrieval->deliver_task.run = deliver_all;
     retrieval->timer.task.run = tick;
     retrieval->cancel_hook.fired = cancel_fired;
     retrieval->last_delivery = &retrieval->first_delivery;
-    pthread_mutex_init(&retrieval->callback_lock, NULL);
     sw_cond_init(&retrieval->changed);
 }
 

@@ -1,8 +1,9 @@
 /*
  * The client: retrieves symbols from many nodes and stores them there.
  *
- * A client owns a fixed number of threads (one for the network, and options.workers for hashing and sinks), its
- * connections, and one byte budget that all its work shares. All functions may be called from any thread.
+ * A client owns a fixed number of threads (one for the network, and options.workers for hashing), its connections, and
+ * one byte budget that all its work shares. All functions may be called from any thread. Sinks, sources, local stores
+ * and progress functions are called on the thread that called the retrieval or the store.
  */
 #ifndef SYMWAVE_CLIENT_H
 #define SYMWAVE_CLIENT_H
@@ -43,7 +44,7 @@ struct sw_client_options {
     uint32_t stall_timeout_ms;
     /* Bytes of the largest symbol that is accepted; default 1 MiB, at most 64 MiB. */
     uint64_t value_bytes_max;
-    /* Threads that hash and write; default 2, 1 to 64. */
+    /* Threads that check what comes; default 2, 1 to 64. */
     uint32_t workers;
     /* Milliseconds that a node may take over one group of stored symbols; default 30,000 (it waits for its disk). */
     uint32_t store_timeout_ms;

@@ -21,8 +21,8 @@ struct sw_symbol {
 
 /*
  * Takes a symbol. Returns SW_OK when the symbol is in its place, so that it may be counted; anything else ends the
- * retrieval with that status and the error's message. May block: the network then waits, memory does not grow. Calls
- * of one retrieval never overlap, but may come from different threads of the client.
+ * retrieval with that status and the error's message. Called on the thread that called the retrieval. May block: this
+ * retrieval then waits, and no other; memory does not grow.
  */
 typedef enum sw_status (*sw_sink_fn)(const struct sw_symbol *symbol, struct sw_error *error, void *user_data);
 
