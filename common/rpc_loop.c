@@ -1,8 +1,35 @@
 /* The loop: gRPC's start and stop, one completion queue, and the one thread that polls it. */
+#include "common/clock.h"
 #include "common/rpc_core.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How long freeing a loop waits for gRPC to give everything back. */
+#define FREE_US 2000000
+
+static void release(struct sw_rpc_loop *loop)
+{
+    pthread_cond_destroy(&loop->changed);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}
+
+/* The thread's last act: tells who waits, or cleans up where nobody does. */
+static void end(struct sw_rpc_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->ended = true;
+    pthread_cond_broadcast(&loop->changed);
+    bool abandoned = loop->abandoned;
+    pthread_mutex_unlock(&loop->lock);
+    if (!abandoned)
+        return;
+    grpc_completion_queue_destroy(loop->queue);
+    grpc_shutdown();
+    release(loop);
+}
 
 static void *poll_queue(void *arg)
 {
@@ -10,11 +37,13 @@ static void *poll_queue(void *arg)
     for (;;) {
         grpc_event event = grpc_completion_queue_next(loop->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN)
-            return NULL;
+            break;
         struct sw_rpc_tag *tag = event.tag;
         SW_RPC_TAKEN_OVER(tag);
         tag->done(tag, event.success != 0);
     }
+    end(loop);
+    return NULL;
 }
 
 enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
@@ -23,6 +52,12 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
     struct sw_rpc_loop *loop = calloc(1, sizeof(*loop));
     if (!loop)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the network loop");
+    pthread_mutex_init(&loop->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     grpc_init();
     loop->queue = grpc_completion_queue_create_for_next(NULL);
     int failed = pthread_create(&loop->thread, NULL, poll_queue, loop);
@@ -30,7 +65,7 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
         grpc_completion_queue_shutdown(loop->queue);
         grpc_completion_queue_destroy(loop->queue);
         grpc_shutdown();
-        free(loop);
+        release(loop);
         return sw_error_set(error, SW_IO_ERROR, "cannot start the network thread: %s", strerror(failed));
     }
     pthread_setname_np(loop->thread, "sw-network");
@@ -43,10 +78,24 @@ void sw_rpc_loop_free(struct sw_rpc_loop *loop)
     if (!loop)
         return;
     grpc_completion_queue_shutdown(loop->queue);
+    uint64_t until_us = sw_clock_us() + FREE_US;
+    const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
+                                   .tv_nsec = (long)(until_us % 1000000) * 1000};
+    pthread_mutex_lock(&loop->lock);
+    while (!loop->ended && !loop->abandoned)
+        if (pthread_cond_timedwait(&loop->changed, &loop->lock, &until) == ETIMEDOUT && !loop->ended)
+            loop->abandoned = true;
+    bool abandoned = loop->abandoned;
+    /* Once it is abandoned and unlocked, the loop is its thread's. */
+    if (abandoned)
+        pthread_detach(loop->thread);
+    pthread_mutex_unlock(&loop->lock);
+    if (abandoned)
+        return;
     pthread_join(loop->thread, NULL);
     grpc_completion_queue_destroy(loop->queue);
     grpc_shutdown_blocking();
-    free(loop);
+    release(loop);
 }
 
 void sw_rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct sw_rpc_tag *tag)
