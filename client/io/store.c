@@ -12,55 +12,44 @@
 #define SYMBOL_OVERHEAD_BYTES 512
 /* How often the caller's thread looks at time-outs while it waits. */
 #define WAIT_US 100000
+/* A source that gives nothing for this long has its open streams closed: others may wait for what they reserve. */
+#define LINGER_US 300000
 
 /* ---- symbols ---- */
 
-static void symbol_unref(struct stored *symbol)
+void sw_store_value_unref(struct stored_value *value)
 {
-    if (atomic_fetch_sub(&symbol->references, 1) == 1)
-        free(symbol);
+    if (atomic_fetch_sub(&value->references, 1) == 1)
+        free(value);
 }
 
-/* Gives the bytes and their part of the budget back. On the pool, where no lock of gRPC's is held. */
-static void free_value(struct sw_task *task)
+/* Gives the bytes and their part of the budget back. Under the store's lock. */
+static void value_done(struct store_run *run, struct stored *symbol)
 {
-    struct stored *symbol = (struct stored *)((char *)task - offsetof(struct stored, free_task));
-    struct store_run *run = symbol->run;
-    if (symbol->value.release)
-        symbol->value.release(symbol->value.bytes, symbol->value.release_data);
+    sw_store_value_unref(symbol->value);
+    symbol->value = NULL;
     pthread_mutex_lock(&run->client->lock);
     sw_budget_release(&run->client->budget, symbol->reserved_bytes);
     sw_client_budget_freed(run->client, NULL);
     pthread_mutex_unlock(&run->client->lock);
-    symbol_unref(symbol);
-    pthread_mutex_lock(&run->lock);
-    run->symbols_live--;
-    pthread_cond_broadcast(&run->changed);
-    pthread_mutex_unlock(&run->lock);
 }
 
-void sw_store_value_unref(struct stored *symbol)
-{
-    if (atomic_fetch_sub(&symbol->value_references, 1) == 1)
-        sw_pool_submit(symbol->run->client->pool, &symbol->free_task);
-}
-
-void sw_store_replica_done(struct stored *symbol, struct store_node *node, bool placed)
+void sw_store_replica_done(struct store_run *run, struct stored *symbol, struct store_node *node, bool placed)
 {
     assert(symbol->replicas_open > 0);
     symbol->replicas_open--;
     if (placed) {
         symbol->replicas++;
         node->report.found++;
-        node->report.bytes += symbol->value.bytes_count;
+        node->report.bytes += symbol->bytes_count;
     }
-    if (symbol->replicas_open == 0) {
-        symbol->run->symbols_done++;
-        symbol->run->bytes_done += symbol->value.bytes_count;
-        if (symbol->replicas == 0)
-            symbol->run->report.symbols_without_replica++;
-    }
-    sw_store_value_unref(symbol);
+    if (symbol->replicas_open > 0)
+        return;
+    run->symbols_done++;
+    run->bytes_done += symbol->bytes_count;
+    if (symbol->replicas == 0)
+        run->report.symbols_without_replica++;
+    value_done(run, symbol);
 }
 
 void sw_store_note_failure(struct store_run *run, uint32_t index, const char *text)
@@ -88,7 +77,7 @@ static void tell_stored(struct store_run *run)
         if (run->options.stored)
             run->options.stored(symbol->index, &symbol->key, replicas, symbol->replicas_wanted,
                                 run->options.stored_data);
-        symbol_unref(symbol);
+        free(symbol);
         pthread_mutex_lock(&run->lock);
     }
     pthread_mutex_unlock(&run->lock);
@@ -113,7 +102,6 @@ static void tell_progress(struct store_run *run, uint64_t *next_us)
 static enum sw_status check_time(struct store_run *run)
 {
     uint64_t now = sw_clock_us();
-    uint64_t timeout_us = (uint64_t)run->client->options.store_timeout_ms * 1000;
     enum sw_status status = SW_OK;
     pthread_mutex_lock(&run->lock);
     if (run->cancelled)
@@ -121,9 +109,9 @@ static enum sw_status check_time(struct store_run *run)
     else if (now >= run->deadline_us)
         status = SW_DEADLINE_EXCEEDED;
     if (status != SW_OK)
-        sw_store_streams_cancel(run, SW_CLOCK_NEVER);
+        sw_store_streams_give_up(run);
     else
-        sw_store_streams_cancel(run, now > timeout_us ? now - timeout_us : 0);
+        sw_store_streams_cancel_slow(run, now);
     pthread_mutex_unlock(&run->lock);
     return status;
 }
@@ -138,6 +126,27 @@ static void cancel_fired(struct cancel_hook *hook)
     pthread_mutex_lock(&run->client->lock);
     pthread_cond_broadcast(&run->client->budget_freed);
     pthread_mutex_unlock(&run->client->lock);
+}
+
+/* Sets the timer that closes streams once the source has paused. Under the store's lock. */
+static void linger(struct store_run *run)
+{
+    run->linger_set = true;
+    sw_pool_timer_set(run->client->pool, &run->linger, run->added_us + LINGER_US);
+}
+
+static void lingered(struct sw_task *task)
+{
+    struct sw_timer *timer = (struct sw_timer *)((char *)task - offsetof(struct sw_timer, task));
+    struct store_run *run = (struct store_run *)((char *)timer - offsetof(struct store_run, linger));
+    pthread_mutex_lock(&run->lock);
+    run->linger_set = false;
+    if (sw_clock_us() < run->added_us + LINGER_US)
+        linger(run);
+    else
+        sw_store_streams_close(run);
+    pthread_cond_broadcast(&run->changed);
+    pthread_mutex_unlock(&run->lock);
 }
 
 /* Tries once to reserve, waiting a little for room. */
@@ -185,18 +194,19 @@ static void fan_out(struct store_run *run, struct stored *symbol)
     symbol->replicas_open = count;
     pthread_mutex_lock(&run->lock);
     symbol->index = run->report.symbols++;
-    run->report.bytes += symbol->value.bytes_count;
+    run->report.bytes += symbol->bytes_count;
     run->report.replicas_wanted += count;
-    run->symbols_live++;
     *run->last = symbol;
     run->last = &symbol->next;
     for (uint32_t i = 0; i < count; i++)
         sw_store_stream_add(run, nodes[i], symbol);
-    run->unanswered_bytes += symbol->value.bytes_count;
+    run->added_us = sw_clock_us();
+    run->unanswered_bytes += symbol->bytes_count;
     if (run->unanswered_bytes >= run->client->options.budget_bytes / 2)
         sw_store_streams_close(run);
+    else if (!run->linger_set)
+        linger(run);
     pthread_mutex_unlock(&run->lock);
-    sw_store_value_unref(symbol);
 }
 
 static void drop_value(const struct sw_value *value)
@@ -205,40 +215,59 @@ static void drop_value(const struct sw_value *value)
         value->release(value->bytes, value->release_data);
 }
 
-/* Takes one value that the source gave; it is the store's to release now. */
+static enum sw_status check_value(const struct store_run *run, const struct sw_value *value, struct sw_error *error)
+{
+    unsigned long long index = run->report.symbols, most = run->client->options.value_bytes_max;
+    if (value->bytes_count == 0)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu is empty: a symbol has at least one byte", index);
+    if (value->bytes_count > most)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu has %zu bytes: a symbol has at most %llu", index,
+                            value->bytes_count, most);
+    return SW_OK;
+}
+
+/* A symbol of a value's bytes, for which the budget has room already; NULL without memory. */
+static struct stored *symbol_new(const struct sw_value *value, uint64_t reserved_bytes)
+{
+    struct stored *symbol = calloc(1, sizeof(*symbol));
+    struct stored_value *copy = malloc(sizeof(*copy) + value->bytes_count);
+    if (!symbol || !copy) {
+        free(symbol);
+        free(copy);
+        return NULL;
+    }
+    atomic_init(&copy->references, 1);
+    copy->bytes_count = value->bytes_count;
+    memcpy(copy->bytes, value->bytes, value->bytes_count);
+    symbol->value = copy;
+    symbol->key = sw_key_of_value(copy->bytes, copy->bytes_count);
+    symbol->bytes_count = value->bytes_count;
+    symbol->reserved_bytes = reserved_bytes;
+    return symbol;
+}
+
+/* Takes one value that the source gave, and releases it. */
 static enum sw_status take(struct store_run *run, const struct sw_value *value, uint64_t *next_progress_us,
                            struct sw_error *error)
 {
-    const struct sw_client_options *options = &run->client->options;
+    struct sw_client *client = run->client;
     struct stored *symbol = NULL;
-    enum sw_status status = SW_OK;
-    unsigned long long index = run->report.symbols;
-    if (value->bytes_count == 0)
-        status = sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu is empty: a symbol has at least one byte", index);
-    else if (value->bytes_count > options->value_bytes_max)
-        status = sw_error_set(error, SW_INVALID_ARGUMENT, "value %llu has %zu bytes: a symbol has at most %llu", index,
-                              value->bytes_count, (unsigned long long)options->value_bytes_max);
-    else if (!(symbol = calloc(1, sizeof(*symbol))))
-        status = sw_error_set(error, SW_NO_MEMORY, "no memory for value %llu", index);
-    if (status != SW_OK)
-        goto fail;
-    symbol->run = run;
-    symbol->free_task.run = free_value;
-    symbol->value = *value;
-    symbol->key = sw_key_of_value(value->bytes, value->bytes_count);
-    symbol->reserved_bytes = value->bytes_count + SYMBOL_OVERHEAD_BYTES;
-    if (symbol->reserved_bytes > options->budget_bytes)
-        symbol->reserved_bytes = options->budget_bytes;
-    atomic_init(&symbol->value_references, 1);
-    atomic_init(&symbol->references, 2);
-    status = reserve(run, symbol->reserved_bytes, next_progress_us);
-    if (status != SW_OK)
-        goto fail;
-    fan_out(run, symbol);
-    return SW_OK;
-fail:
-    free(symbol);
+    uint64_t bytes = value->bytes_count + SYMBOL_OVERHEAD_BYTES;
+    if (bytes > client->options.budget_bytes)
+        bytes = client->options.budget_bytes;
+    enum sw_status status = check_value(run, value, error);
+    if (status == SW_OK)
+        status = reserve(run, bytes, next_progress_us);
+    if (status == SW_OK && !(symbol = symbol_new(value, bytes))) {
+        status = sw_error_set(error, SW_NO_MEMORY, "no memory for value %llu", (unsigned long long)run->report.symbols);
+        pthread_mutex_lock(&client->lock);
+        sw_budget_release(&client->budget, bytes);
+        sw_client_budget_freed(client, NULL);
+        pthread_mutex_unlock(&client->lock);
+    }
     drop_value(value);
+    if (symbol)
+        fan_out(run, symbol);
     return status;
 }
 
@@ -261,8 +290,11 @@ static enum sw_status run_store(struct store_run *run, sw_source_fn source, void
     }
     pthread_mutex_lock(&run->lock);
     sw_store_streams_close(run);
-    while (run->symbols_live > 0 || run->streams) {
-        sw_cond_wait_until(&run->changed, &run->lock, sw_clock_us() + WAIT_US);
+    while (run->first || run->streams || run->linger_set) {
+        if (run->linger_set && sw_pool_timer_stop(run->client->pool, &run->linger))
+            run->linger_set = false;
+        else if (!run->first || run->first->replicas_open > 0)
+            sw_cond_wait_until(&run->changed, &run->lock, sw_clock_us() + WAIT_US);
         pthread_mutex_unlock(&run->lock);
         enum sw_status ended = check_time(run);
         if (status == SW_OK && ended != SW_OK)
@@ -273,7 +305,6 @@ static enum sw_status run_store(struct store_run *run, sw_source_fn source, void
     }
     pthread_mutex_unlock(&run->lock);
     sw_cancel_detach(run->options.cancel, &run->cancel_hook);
-    tell_stored(run);
     return status;
 }
 
@@ -326,6 +357,7 @@ enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, vo
     run.deadline_us =
         run.options.deadline_ms ? run.started_us + (uint64_t)run.options.deadline_ms * 1000 : SW_CLOCK_NEVER;
     run.cancel_hook.fired = cancel_fired;
+    run.linger.task.run = lingered;
     run.last = &run.first;
     run.nodes = sw_client_nodes(client);
     pthread_mutex_init(&run.lock, NULL);

@@ -3,8 +3,9 @@
  * streams to the nodes) share.
  *
  * Symbols are added to one open stream a node. A stream is closed, which asks the node for its answer, when half of the
- * budget waits for answers, when the stream is full, or when the source ends; a symbol's bytes are kept until each of
- * its nodes has answered.
+ * budget waits for answers, when the stream is full, when the source gives nothing for a while, or when it ends. A
+ * symbol's bytes are kept until each of its nodes has answered. They are a copy, which gRPC holds references to: a
+ * connection that is stuck may keep some for long after their stream was cancelled, and nobody waits for that.
  */
 #ifndef SW_CLIENT_STORE_H
 #define SW_CLIENT_STORE_H
@@ -13,23 +14,25 @@
 
 struct store_stream;
 
+/* Bytes that the symbol and each message that is not sent yet refer to. */
+struct stored_value {
+    atomic_uint references;
+    size_t bytes_count;
+    uint8_t bytes[];
+};
+
 /* A symbol on its way to its nodes. */
 struct stored {
     struct stored *next; /* in the order of the source */
-    struct store_run *run;
-    struct sw_task free_task;
-    struct sw_value value;
     struct sw_key key;
     uint64_t index; /* in the source */
+    size_t bytes_count;
     uint64_t reserved_bytes;
     uint32_t replicas_wanted;
-    /* Who needs value: the source's thread, each node that has not answered, each message that is not sent yet. */
-    atomic_uint value_references;
-    /* Who needs this struct: its value, the list of symbols to be told about. */
-    atomic_uint references;
     /* under the store's lock */
-    uint32_t replicas_open; /* nodes that have not answered */
-    uint32_t replicas;      /* nodes that hold it */
+    struct stored_value *value; /* NULL once every node has answered */
+    uint32_t replicas_open;     /* nodes that have not answered */
+    uint32_t replicas;          /* nodes that hold it */
 };
 
 struct store_node {
@@ -47,25 +50,28 @@ struct store_run {
     uint64_t started_us;
     uint64_t deadline_us;
     struct cancel_hook cancel_hook;
+    struct sw_timer linger;
 
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    bool linger_set;              /* the timer is armed, or its task queued or running */
+    uint64_t added_us;            /* when the last symbol was added to its streams */
     struct store_node *node;      /* one a node of the set */
     struct store_stream *streams; /* that have not ended */
     struct stored *first, **last; /* not told about yet */
-    uint64_t symbols_live;        /* not freed yet */
     uint64_t unanswered_bytes;    /* in open streams */
+    uint64_t unsent_bytes;        /* in all streams, each replica counted */
     bool cancelled;
     struct sw_store_report report; /* counts */
     uint64_t symbols_done, bytes_done;
 };
 
 /* A node has answered for a symbol, or has failed to. Under the store's lock. */
-void sw_store_replica_done(struct stored *symbol, struct store_node *node, bool placed);
+void sw_store_replica_done(struct store_run *run, struct stored *symbol, struct store_node *node, bool placed);
 
 /* Gives up one reference to a symbol's bytes. Any thread, any lock held. */
-void sw_store_value_unref(struct stored *symbol);
+void sw_store_value_unref(struct stored_value *value);
 
 /* Notes the first failure of the store and the node's last one. Under the store's lock. */
 void sw_store_note_failure(struct store_run *run, uint32_t node, const char *text);
@@ -79,8 +85,10 @@ struct sw_store_report *sw_report_of_store(const struct store_run *run);
 void sw_store_stream_add(struct store_run *run, uint32_t node, struct stored *symbol);
 /* Closes every open stream: their nodes answer once they have everything. */
 void sw_store_streams_close(struct store_run *run);
-/* Cancels streams without progress since a time; with SW_CLOCK_NEVER, all. */
-void sw_store_streams_cancel(struct store_run *run, uint64_t idle_since_us);
+/* Cancels streams that are too slow at a time. */
+void sw_store_streams_cancel_slow(struct store_run *run, uint64_t now_us);
+/* Cancels all streams, for the store ends early. */
+void sw_store_streams_give_up(struct store_run *run);
 
 /* The stream after one in the list of those that have not ended. */
 const struct store_stream *sw_store_stream_next(const struct store_stream *stream);

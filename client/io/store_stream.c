@@ -11,6 +11,11 @@
 #define MESSAGE_BYTES_AIM (64u << 10)
 /* A stream is closed at this many symbols, well below any node's limit. */
 #define STREAM_SYMBOLS_MAX 4096
+/*
+ * A stream that is closed may take its time-out and the time of all that is not sent yet, to whomever, at this rate: a
+ * slow line is no node's fault, but a trickle must not hold a store for hours.
+ */
+#define BYTES_PER_SEC_MIN 65536
 /* A node that failed is not tried again for this long, twice as long after each further failure in a row, ... */
 #define DOWN_US        1000000
 #define DOWN_DOUBLINGS 6
@@ -33,6 +38,7 @@ struct store_stream {
     bool timed_out;
     bool given_up;        /* the whole store ends early */
     uint64_t progress_us; /* when it last got on */
+    uint64_t life_end_us; /* once it is closing: when it is too slow, whatever comes */
     /* from the call, before its end */
     struct sw_rpc_message *answer;
     enum sw_rpc_code code;
@@ -67,11 +73,12 @@ static void send_next(struct store_stream *stream)
     }
     do {
         struct stored *symbol = stream->symbols[stream->sent++];
-        atomic_fetch_add(&symbol->value_references, 1);
-        sw_wire_add_store_value(message, symbol->value.bytes, symbol->value.bytes_count, value_sent, symbol);
-        stream->run->report.bytes_sent += symbol->value.bytes_count;
+        atomic_fetch_add(&symbol->value->references, 1);
+        sw_wire_add_store_value(message, symbol->value->bytes, symbol->bytes_count, value_sent, symbol->value);
+        stream->run->report.bytes_sent += symbol->bytes_count;
+        stream->run->unsent_bytes -= symbol->bytes_count;
     } while (stream->sent < stream->count &&
-             sw_rpc_message_bytes(message) + stream->symbols[stream->sent]->value.bytes_count <= MESSAGE_BYTES_AIM);
+             sw_rpc_message_bytes(message) + stream->symbols[stream->sent]->bytes_count <= MESSAGE_BYTES_AIM);
     stream->sending = true;
     stream->progress_us = sw_clock_us();
     sw_rpc_client_send(stream->call, message);
@@ -129,7 +136,7 @@ static void result_came(void *state, const uint8_t *key, size_t key_bytes, enum 
     } else {
         run->report.replicas_present++;
     }
-    sw_store_replica_done(symbol, node, is_its_key && stored != SW_STORED_REFUSED);
+    sw_store_replica_done(run, symbol, node, is_its_key && stored != SW_STORED_REFUSED);
 }
 
 /* Why the stream gave no answer, or no full one. */
@@ -161,7 +168,7 @@ static void fail_rest(struct store_stream *stream, const char *text)
     sw_store_note_failure(run, stream->node, text);
     while (stream->answered < stream->count) {
         run->report.replicas_failed++;
-        sw_store_replica_done(stream->symbols[stream->answered++], node, false);
+        sw_store_replica_done(run, stream->symbols[stream->answered++], node, false);
     }
 }
 
@@ -184,6 +191,8 @@ static void ended(struct sw_task *task)
     *at = stream->next;
     if (run->node[stream->node].open == stream)
         run->node[stream->node].open = NULL;
+    for (; stream->sent < stream->count; stream->sent++)
+        run->unsent_bytes -= stream->symbols[stream->sent]->bytes_count;
     enum sw_status status = SW_OK;
     if (stream->code == SW_RPC_OK && stream->answer)
         status = sw_message_read_store_response(stream->answer, result_came, stream, &stream->error);
@@ -238,15 +247,18 @@ static bool append(struct store_stream *stream, struct stored *symbol)
         stream->symbols = symbols;
         stream->capacity = capacity;
     }
-    atomic_fetch_add(&symbol->value_references, 1);
     stream->symbols[stream->count++] = symbol;
+    stream->run->unsent_bytes += symbol->bytes_count;
     return true;
 }
 
 static void stream_close(struct store_stream *stream)
 {
+    struct store_run *run = stream->run;
     stream->closing = true;
-    stream->run->node[stream->node].open = NULL;
+    stream->life_end_us = sw_clock_us() + (uint64_t)run->client->options.store_timeout_ms * 1000 +
+                          run->unsent_bytes * 1000000 / BYTES_PER_SEC_MIN;
+    run->node[stream->node].open = NULL;
     send_next(stream);
 }
 
@@ -261,9 +273,8 @@ void sw_store_stream_add(struct store_run *run, uint32_t index, struct stored *s
     if (down || !stream || !append(stream, symbol)) {
         if (!down)
             sw_store_note_failure(run, index, "no memory on this machine for its stream");
-        atomic_fetch_add(&symbol->value_references, 1); /* which replica_done gives up */
         run->report.replicas_failed++;
-        sw_store_replica_done(symbol, node, false);
+        sw_store_replica_done(run, symbol, node, false);
         return;
     }
     send_next(stream);
@@ -279,17 +290,25 @@ void sw_store_streams_close(struct store_run *run)
     run->unanswered_bytes = 0;
 }
 
-void sw_store_streams_cancel(struct store_run *run, uint64_t idle_since_us)
+void sw_store_streams_cancel_slow(struct store_run *run, uint64_t now_us)
 {
+    uint64_t timeout_us = (uint64_t)run->client->options.store_timeout_ms * 1000;
     for (struct store_stream *stream = run->streams; stream; stream = stream->next) {
         bool waits = stream->sending || stream->half_closed;
-        if (idle_since_us == SW_CLOCK_NEVER) {
-            stream->given_up = true;
-            sw_rpc_client_cancel(stream->call);
-        } else if (waits && stream->progress_us < idle_since_us && !stream->timed_out) {
+        bool is_slow =
+            (waits && now_us > stream->progress_us + timeout_us) || (stream->closing && now_us > stream->life_end_us);
+        if (is_slow && !stream->timed_out) {
             stream->timed_out = true;
             sw_rpc_client_cancel(stream->call);
         }
+    }
+}
+
+void sw_store_streams_give_up(struct store_run *run)
+{
+    for (struct store_stream *stream = run->streams; stream; stream = stream->next) {
+        stream->given_up = true;
+        sw_rpc_client_cancel(stream->call);
     }
 }
 
