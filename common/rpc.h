@@ -73,7 +73,8 @@ struct sw_rpc_loop;
 enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **loop, struct sw_error *error);
 /*
  * After everything on it is gone: servers freed, calls ended and released, channels freed. NULL is allowed. Waits for
- * its thread; but where a connection is stuck in a write, no more than 2 s: the thread then cleans up when that is over.
+ * its thread; but where a connection is stuck in a write, no more than 2 s: the thread then cleans up when that is
+ * over.
  */
 void sw_rpc_loop_free(struct sw_rpc_loop *loop);
 
@@ -101,7 +102,8 @@ struct sw_rpc_client_handler {
     void (*message)(void *state, struct sw_rpc_message *message);
     /* The message passed to sw_rpc_client_send is out: another may be sent. Not called after a failed send. */
     void (*sent)(void *state);
-    /* The call is over; nothing comes after, though external bytes may be released later. details is valid during it. */
+    /* The call is over; nothing comes after, though external bytes may be released later. details is valid during it.
+     */
     void (*end)(void *state, enum sw_rpc_code code, const char *details);
 };
 
