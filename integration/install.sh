@@ -14,8 +14,8 @@ packages=(
     libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libcmocka-dev
     jq time
 )
-# To test besides: b3sum is what BLAKE3 is compared with; clang has the second opinion, sanitizers' run time and libFuzzer.
-test_packages=(b3sum clang libclang-rt-14-dev)
+# To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
+test_packages=(b3sum clang libclang-rt-14-dev clang-format)
 
 is_installed() {
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
