@@ -34,18 +34,35 @@ fail:
     return NULL;
 }
 
+/* What a node may say beside symbols: of itself, and of each symbol that it was sent. */
+#define INFO_BYTES_MAX   (64u << 10)
+#define RESULT_BYTES_MAX 1024
+
+/*
+ * The bytes of an answer to unpack, which takes up to fifty times as much memory: NULL where there are more than it
+ * could have, or no memory.
+ */
+static const uint8_t *bytes_of(struct sw_rpc_message *message, size_t bytes_max)
+{
+    size_t bytes = sw_rpc_message_bytes(message);
+    if (bytes > bytes_max)
+        return NULL;
+    return bytes > 0 ? sw_rpc_message_flatten(message) : (const uint8_t *)"";
+}
+
 static enum sw_status not_one(struct sw_error *error, const char *name)
 {
     return sw_error_set(error, SW_PROTOCOL_ERROR, "the node's answer is no %s", name);
 }
 
-enum sw_status sw_message_read_store_response(struct sw_rpc_message *message,
+enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, size_t symbols,
                                               void (*result)(void *state, const uint8_t *key, size_t key_bytes,
                                                              enum sw_stored stored, const char *reason),
                                               void *state, struct sw_error *error)
 {
+    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX + symbols * RESULT_BYTES_MAX);
     Symwave__V1__StoreBatchResponse *response =
-        symwave__v1__store_batch_response__unpack(NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+        bytes ? symwave__v1__store_batch_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
     if (!response)
         return not_one(error, "StoreBatchResponse");
     for (size_t i = 0; i < response->n_results; i++) {
@@ -64,8 +81,9 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message,
 enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct sw_node_status *status,
                                          struct sw_error *error)
 {
-    Symwave__V1__GetNodeInfoResponse *info = symwave__v1__get_node_info_response__unpack(
-        NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
+    Symwave__V1__GetNodeInfoResponse *info =
+        bytes ? symwave__v1__get_node_info_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
     if (!info)
         return not_one(error, "GetNodeInfoResponse");
     snprintf(status->reported_id, sizeof(status->reported_id), "%s", info->node_id);
@@ -96,8 +114,9 @@ struct sw_rpc_message *sw_message_health_request(void)
 
 enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serving, struct sw_error *error)
 {
-    Grpc__Health__V1__HealthCheckResponse *response = grpc__health__v1__health_check_response__unpack(
-        NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
+    Grpc__Health__V1__HealthCheckResponse *response =
+        bytes ? grpc__health__v1__health_check_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
     if (!response)
         return not_one(error, "HealthCheckResponse");
     *serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;

@@ -21,10 +21,10 @@ enum sw_stored {
 };
 
 /*
- * Reads a StoreBatchResponse, telling each result in order; reason is empty where there is none. SW_PROTOCOL_ERROR
- * where it is not one.
+ * Reads a StoreBatchResponse to so many symbols, telling each result in order; reason is empty where there is none.
+ * SW_PROTOCOL_ERROR where it is not one.
  */
-enum sw_status sw_message_read_store_response(struct sw_rpc_message *message,
+enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, size_t symbols,
                                               void (*result)(void *state, const uint8_t *key, size_t key_bytes,
                                                              enum sw_stored stored, const char *reason),
                                               void *state, struct sw_error *error);

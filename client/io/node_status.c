@@ -8,7 +8,7 @@
 struct inquiry {
     struct sw_client *client;
     struct node_set *nodes;
-    uint64_t timeout_us;
+    uint64_t deadline_us;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uint32_t open; /* nodes that have not answered or failed yet */
@@ -18,9 +18,7 @@ struct asked {
     struct inquiry *inquiry;
     struct sw_node_status *status;
     struct peer *peer;
-    struct sw_rpc_client_call *call;
     uint64_t sent_us;
-    bool answered;
 };
 
 static void done(struct asked *asked)
@@ -51,8 +49,9 @@ static bool ask(struct asked *asked, const char *method, struct sw_rpc_message *
         sw_rpc_message_free(request);
         return false;
     }
-    struct sw_rpc_client_call *call =
-        sw_rpc_client_start(channel, method, request, asked->inquiry->timeout_us, handler, asked);
+    uint64_t deadline_us = asked->inquiry->deadline_us;
+    uint64_t left_us = deadline_us > asked->sent_us ? deadline_us - asked->sent_us : 0;
+    struct sw_rpc_client_call *call = sw_rpc_client_start(channel, method, request, left_us, handler, asked);
     if (!call)
         return false;
     sw_rpc_client_release(call); /* it ends by itself, at its deadline at the latest */
@@ -74,10 +73,14 @@ static void info_came(void *state, struct sw_rpc_message *message)
 static void info_ended(void *state, enum sw_rpc_code code, const char *details)
 {
     struct asked *asked = state;
-    if (code != SW_RPC_OK)
+    asked->status->reached &= code == SW_RPC_OK;
+    if (code != SW_RPC_OK) {
         failed(asked, "GetNodeInfo", code, details);
-    else
-        done(asked);
+        return;
+    }
+    if (!asked->status->reached && !asked->status->error[0])
+        snprintf(asked->status->error, sizeof(asked->status->error), "GetNodeInfo: the node said nothing of itself");
+    done(asked);
 }
 
 static void health_came(void *state, struct sw_rpc_message *message)
@@ -103,7 +106,7 @@ enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeou
                                        size_t *status_count, struct sw_error *error)
 {
     static const struct sw_rpc_client_handler health_handler = {.message = health_came, .end = health_ended};
-    struct inquiry inquiry = {.client = client, .timeout_us = (uint64_t)timeout_ms * 1000};
+    struct inquiry inquiry = {.client = client, .deadline_us = sw_clock_us() + (uint64_t)timeout_ms * 1000};
     inquiry.nodes = sw_client_nodes(client);
     uint32_t count = inquiry.nodes->count;
     inquiry.open = count;

@@ -195,7 +195,7 @@ static void ended(struct sw_task *task)
         run->unsent_bytes -= stream->symbols[stream->sent]->bytes_count;
     enum sw_status status = SW_OK;
     if (stream->code == SW_RPC_OK && stream->answer)
-        status = sw_message_read_store_response(stream->answer, result_came, stream, &stream->error);
+        status = sw_message_read_store_response(stream->answer, stream->count, result_came, stream, &stream->error);
     if (stream->answered < stream->count || stream->code != SW_RPC_OK) {
         char text[SW_ERROR_MESSAGE_SIZE];
         explain(stream, status, text, sizeof(text));

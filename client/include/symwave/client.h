@@ -235,7 +235,7 @@ struct sw_node_status {
 
 /*
  * Asks every node of the list, all at once, within timeout_ms. The caller frees *statuses with free(); its strings
- * live as long as the client's node list. Blocks. SW_OK even where nodes were not reached; SW_NO_MEMORY, SW_CANCELLED.
+ * live as long as the client's node list. Blocks. SW_OK even where nodes were not reached; SW_NO_MEMORY.
  */
 SW_PUBLIC enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms,
                                                  struct sw_node_status **statuses, size_t *status_count,
