@@ -36,7 +36,7 @@ struct world {
     struct sw_rpc_loop *loop;
     struct sw_rpc_server *server;
     struct sw_client *client;
-    size_t freeze_after; /* symbols of a request, after which nothing comes any more */
+    size_t freeze_after; /* symbols of a request, after which nothing comes any more; 0: never */
     bool is_silent;      /* health and GetNodeInfo: answers nothing */
 };
 
@@ -77,7 +77,7 @@ static void send_symbol(void *state)
         sw_rpc_server_finish(served->call, NULL, SW_RPC_CANCELLED, NULL);
     } else if (served->next == served->request->n_keys) {
         sw_rpc_server_finish(served->call, NULL, SW_RPC_OK, NULL);
-    } else if (served->next != served->world->freeze_after) {
+    } else if (served->next == 0 || served->next != served->world->freeze_after) {
         size_t index = 0;
         while (memcmp(keys[index].bytes, served->request->keys[served->next].data, SW_KEY_BYTES) != 0)
             index++;
@@ -172,8 +172,6 @@ static void world_start(struct world *world, struct sw_client_options options)
     struct sw_node_list *list = sw_node_list_new();
     char address[32];
     int port;
-    memset(world, 0, sizeof(*world));
-    world->freeze_after = SIZE_MAX;
     assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
     assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &server_options, &world->server, &port, NULL),
                      SW_OK);
@@ -208,13 +206,12 @@ static void test_a_node_that_freezes_while_its_symbols_are_hashed_is_given_up(vo
     /* At almost any of these the engine looks while something waits to be hashed. */
     static const uint32_t stalls_ms[] = {10, 20, 30, 40, 60, 80};
     for (size_t i = 0; i < sizeof(stalls_ms) / sizeof(stalls_ms[0]); i++) {
-        struct world world;
+        struct world world = {.freeze_after = VALUES - 1};
         uint32_t taken = 0;
         const struct sw_sink sink = {.take = count, .user_data = &taken};
         const struct sw_retrieve_options options = {.size = sizeof(options), .deadline_ms = 20000};
         world_start(&world, (struct sw_client_options){
                                 .budget_bytes = 64u << 20, .requests_max = 1, .stall_timeout_ms = stalls_ms[i]});
-        world.freeze_after = VALUES - 1;
         assert_int_equal(sw_retrieve_stream(world.client, keys, VALUES, &options, &sink, NULL, NULL), SW_SHORT);
         world_stop(&world);
     }
@@ -245,7 +242,7 @@ static void *retrieve_into_gate(void *arg)
 static void test_sinks_that_block_hold_up_no_other_retrieval(void **state)
 {
     (void)state;
-    struct world world;
+    struct world world = {.is_silent = false};
     pthread_t threads[4];
     uint32_t taken = 0;
     const struct sw_sink sink = {.take = count, .user_data = &taken};
@@ -293,7 +290,7 @@ static void *store_and_pause(void *arg)
 static void test_sources_that_pause_leave_the_budget_to_others(void **state)
 {
     (void)state;
-    struct world world;
+    struct world world = {.is_silent = false};
     pthread_t threads[2];
     uint32_t taken = 0;
     const struct sw_sink sink = {.take = count, .user_data = &taken};
@@ -375,11 +372,10 @@ static void test_a_node_that_says_nothing_is_not_reached_and_has_an_error(void *
 {
     (void)state;
     for (int silent = 0; silent < 2; silent++) {
-        struct world world;
+        struct world world = {.is_silent = silent == 1};
         struct sw_node_status *statuses;
         size_t status_count;
         world_start(&world, (struct sw_client_options){.workers = 1});
-        world.is_silent = silent;
         assert_int_equal(sw_client_node_statuses(world.client, 300, &statuses, &status_count, NULL), SW_OK);
         assert_int_equal(status_count, 1);
         assert_false(statuses[0].reached);
