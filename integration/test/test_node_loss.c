@@ -187,7 +187,8 @@ static void test_store_waits_for_a_stopped_node_for_one_timeout_only(void **stat
     assert_int_equal(status, SW_OK); /* 7 of 8 nodes hold more than three quarters of the replicas */
     for (uint64_t i = 0; i < report->node_count; i++)
         if (strcmp(report->nodes[i].id, "node-0007") == 0)
-            assert_in_range(report->nodes[i].requests, 1, 4); /* what was opened before the first time-out */
+            assert_in_range(report->nodes[i].requests, 1,
+                            10); /* those opened before the first time-out; 40 if tried again */
     assert_non_null(strstr(report->first_failure, "node-0007"));
     assert_non_null(strstr(report->first_failure, "too slow"));
     sw_store_report_free(report);
