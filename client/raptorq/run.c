@@ -4,10 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN            SW_GF256_ALIGN
-#define STRIPE_BYTES_MAX 1024
-/* What should be held in the cache next to the processor at once: much of what Zen 4 and Skylake have (1 MiB). */
-#define WORKING_SET_BYTES (768 << 10)
+#define ALIGN SW_GF256_ALIGN
+/*
+ * A stripe is as wide as lets most of what it works on stay in the cache next to the processor (1 MiB in Zen 4 and
+ * Skylake), but not narrower than keeps the programs' own cost small, unless even the next cache would be outgrown.
+ */
+#define STRIPE_BYTES_MAX     1024
+#define STRIPE_BYTES_USUAL   128
+#define WORKING_SET_BYTES    (1280 << 10)
+#define WORKING_SET_OUTGROWN (8 << 20)
 
 /* A target that is among the inputs is copied; the others are made from the intermediate symbols. */
 enum sw_status sw_raptorq_targets_new(const struct sw_raptorq_plan *plan, const uint32_t *esis, uint32_t count,
@@ -62,10 +67,12 @@ void sw_raptorq_targets_free(struct sw_raptorq_targets *targets)
 static size_t stripe_bytes(const struct sw_raptorq_plan *plan, size_t bytes)
 {
     const size_t rows = plan->code.l + plan->input_count;
-    size_t stripe = ALIGN;
+    size_t stripe = STRIPE_BYTES_MAX;
 
-    while (stripe < STRIPE_BYTES_MAX && stripe * 2 * rows <= WORKING_SET_BYTES)
-        stripe *= 2;
+    while (stripe > STRIPE_BYTES_USUAL && stripe * rows > WORKING_SET_BYTES)
+        stripe /= 2;
+    if (stripe * rows > WORKING_SET_OUTGROWN)
+        stripe = ALIGN;
     while (stripe > ALIGN && stripe / 2 >= bytes)
         stripe /= 2;
     return stripe;
