@@ -6,7 +6,6 @@
 #include "client/io/report_build.h"
 #include "client/io/retrieval.h"
 #include "common/blake3.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,8 +283,7 @@ static bool found_locally(size_t index, const void *value, size_t value_bytes, v
 static void ask_local(struct retrieval *retrieval)
 {
     const struct sw_local_store *local = retrieval->options.local;
-    struct local_batch batch = {
-        .retrieval = retrieval, .first = retrieval->local_first, .count = retrieval->local_count};
+    struct local_batch batch = {retrieval, retrieval->local_first, retrieval->local_count};
     retrieval->local_count = 0;
     pthread_mutex_unlock(&retrieval->client->lock);
     struct sw_error error = {.status = SW_OK};
