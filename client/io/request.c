@@ -62,6 +62,18 @@ void sw_delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
+void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const char *text)
+{
+    char why[SW_ERROR_MESSAGE_SIZE];
+    sw_log(&retrieval->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=%s", retrieval->nodes->peers[node]->id,
+           sw_log_quote(text, why, sizeof(why)));
+    char *copy = strdup(text);
+    if (!copy)
+        return;
+    free(retrieval->last_errors[node]);
+    retrieval->last_errors[node] = copy;
+}
+
 /* ---- on the network thread ---- */
 
 /* Gives the request to its task, unless it has it. Under the request's lock. */

@@ -119,17 +119,6 @@ enum verdict sw_retrieval_step(struct retrieval *retrieval, struct sw_wave_event
     return verdict;
 }
 
-void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const char *text)
-{
-    sw_log(&retrieval->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=\"%s\"",
-           retrieval->nodes->peers[node]->id, text);
-    char *copy = strdup(text);
-    if (!copy)
-        return;
-    free(retrieval->last_errors[node]);
-    retrieval->last_errors[node] = copy;
-}
-
 /* ---- time ---- */
 
 void sw_retrieval_wake_at(struct retrieval *retrieval, uint64_t at_us)

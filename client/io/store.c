@@ -59,7 +59,9 @@ void sw_store_note_failure(struct store_run *run, uint32_t index, const char *te
     if (!run->report.first_failure[0])
         snprintf(run->report.first_failure, SW_ERROR_MESSAGE_SIZE, "node %.128s at %.128s: %.200s", peer->id,
                  peer->address, text);
-    sw_log(&run->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=\"%s\"", peer->id, text);
+    char why[SW_ERROR_MESSAGE_SIZE];
+    sw_log(&run->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=%s", peer->id,
+           sw_log_quote(text, why, sizeof(why)));
 }
 
 /* ---- the caller's thread ---- */
