@@ -119,15 +119,16 @@ static enum sw_status reduce(struct sw_raptorq_dense *dense)
     return SW_OK;
 }
 
-/* Eight bits to eight octets of 0 or 1. */
-static void add_bits(uint8_t *octets, const uint64_t *bits, uint32_t count)
+/* Adds bits to octets of 0 or 1, eight at a time by a table of them. */
+static void add_bits(uint8_t *octets, const uint64_t *bits, uint32_t count, const uint8_t spread[256][8])
 {
     for (uint32_t i = 0; i < count; i += 8) {
-        const uint64_t eight = bits[i / 64] >> (i % 64) & 255;
-        const uint64_t spread = ((eight & 0x7f) * 0x0002040810204081 | eight >> 7 << 56) & 0x0101010101010101;
+        uint64_t eight, sum;
 
-        for (uint32_t b = 0; b < 8; b++)
-            octets[i + b] ^= (uint8_t)(spread >> (8 * b));
+        memcpy(&eight, spread[bits[i / 64] >> (i % 64) & 255], sizeof(eight));
+        memcpy(&sum, octets + i, sizeof(sum));
+        sum ^= eight;
+        memcpy(octets + i, &sum, sizeof(sum));
     }
 }
 
@@ -140,10 +141,12 @@ static uint8_t *hdpc_rows(const struct sw_raptorq_dense *dense, const struct sw_
     const struct sw_raptorq_code *code = &peel->code;
     const struct sw_gf256_kernel *kernel = sw_gf256_kernel_current();
     const uint32_t count = code->k_extended + code->s;
-    uint8_t *rows = calloc(code->h + 1, stride), *z;
+    uint8_t *rows = calloc(code->h + 1, stride), *z, spread[256][8];
 
     if (rows == NULL)
         return NULL;
+    for (uint32_t i = 0; i < 256 * 8; i++)
+        spread[i / 8][i % 8] = i / 8 >> i % 8 & 1;
     z = rows + code->h * stride;
     for (uint32_t j = 0; j < count; j++) {
         uint16_t first, second;
@@ -152,7 +155,7 @@ static uint8_t *hdpc_rows(const struct sw_raptorq_dense *dense, const struct sw_
         if (j >= code->w || peel->column_row[j] == SW_RAPTORQ_NONE)
             z[dense->order[j]] ^= 1;
         else
-            add_bits(z, dense->bits + (size_t)dense->order[j] * dense->words, dense->inactive_count);
+            add_bits(z, dense->bits + (size_t)dense->order[j] * dense->words, dense->inactive_count, spread);
         if (j == count - 1)
             break;
         sw_raptorq_hdpc_rows(code, j, &first, &second);

@@ -103,6 +103,17 @@ static enum sw_status build_columns(struct sw_raptorq_peel *peel)
     return SW_OK;
 }
 
+static uint32_t first_active(const struct sw_raptorq_peel *peel, uint32_t row)
+{
+    uint32_t i = peel->row_start[row];
+
+    while (!peel->active[peel->columns[i]])
+        i++;
+    return peel->columns[i];
+}
+
+/* A row of degree 2 keeps its columns until it is unlinked: one of them is noted, and the other follows from their sum.
+ */
 static void link_row(struct sw_raptorq_peel *peel, uint32_t row)
 {
     uint32_t *first = &peel->first[peel->degree[row]];
@@ -112,6 +123,8 @@ static void link_row(struct sw_raptorq_peel *peel, uint32_t row)
     if (*first != NONE)
         peel->previous[*first] = row;
     *first = row;
+    if (peel->degree[row] == 2)
+        peel->pair[row] = first_active(peel, row);
 }
 
 static void unlink_row(struct sw_raptorq_peel *peel, uint32_t row)
@@ -130,14 +143,15 @@ static enum sw_status begin(struct sw_raptorq_peel *peel)
 {
     const uint32_t w = peel->code.w, rows = peel->rows;
 
-    peel->degree = numbers(rows), peel->sum = numbers(rows);
+    peel->degree = numbers(rows), peel->sum = numbers(rows), peel->pair = numbers(rows);
     peel->next = numbers(rows), peel->previous = numbers(rows);
     peel->row_used = calloc(rows, sizeof(bool)), peel->active = calloc(w, sizeof(bool));
     peel->column_row = numbers(w), peel->pivots = numbers(w), peel->inactive = numbers(peel->code.l);
     peel->parent = numbers(w), peel->size = numbers(w), peel->stamp = numbers(w);
-    if (peel->degree == NULL || peel->sum == NULL || peel->next == NULL || peel->previous == NULL ||
-        peel->row_used == NULL || peel->active == NULL || peel->column_row == NULL || peel->pivots == NULL ||
-        peel->inactive == NULL || peel->parent == NULL || peel->size == NULL || peel->stamp == NULL)
+    if (peel->degree == NULL || peel->sum == NULL || peel->pair == NULL || peel->next == NULL ||
+        peel->previous == NULL || peel->row_used == NULL || peel->active == NULL || peel->column_row == NULL ||
+        peel->pivots == NULL || peel->inactive == NULL || peel->parent == NULL || peel->size == NULL ||
+        peel->stamp == NULL)
         return SW_NO_MEMORY;
     for (uint32_t row = 0; row < rows; row++) {
         peel->degree[row] = peel->row_lt_end[row] - peel->row_start[row];
@@ -149,12 +163,12 @@ static enum sw_status begin(struct sw_raptorq_peel *peel)
     if (peel->first == NULL)
         return SW_NO_MEMORY;
     memset(peel->first, 0xff, (peel->degree_max + 1) * sizeof(uint32_t));
-    for (uint32_t row = 0; row < rows; row++)
-        link_row(peel, row);
     for (uint32_t column = 0; column < w; column++) {
         peel->active[column] = true;
         peel->column_row[column] = NONE;
     }
+    for (uint32_t row = 0; row < rows; row++)
+        link_row(peel, row);
     for (uint32_t i = 0; i < peel->code.p; i++)
         peel->inactive[peel->inactive_count++] = w + i;
     return SW_OK;
@@ -192,15 +206,6 @@ static void solve(struct sw_raptorq_peel *peel, uint32_t row, uint32_t column)
     peel->pivots[peel->pivot_count++] = column;
 }
 
-static uint32_t first_active(const struct sw_raptorq_peel *peel, uint32_t row)
-{
-    uint32_t i = peel->row_start[row];
-
-    while (!peel->active[peel->columns[i]])
-        i++;
-    return peel->columns[i];
-}
-
 static uint32_t column_weight(const struct sw_raptorq_peel *peel, uint32_t column)
 {
     return peel->column_start[column + 1] - peel->column_start[column];
@@ -231,7 +236,7 @@ static uint32_t choose_pair(struct sw_raptorq_peel *peel)
 
     peel->round++;
     for (uint32_t row = peel->first[2]; row != NONE; row = peel->next[row]) {
-        const uint32_t column = first_active(peel, row);
+        const uint32_t column = peel->pair[row];
         uint32_t a = component(peel, column), b = component(peel, peel->sum[row] ^ column);
 
         if (a == b)
@@ -251,7 +256,7 @@ static uint32_t choose_pair(struct sw_raptorq_peel *peel)
         return peel->first[2];
     best = component(peel, best);
     for (uint32_t row = peel->first[2]; row != NONE; row = peel->next[row]) {
-        const uint32_t column = first_active(peel, row), other = peel->sum[row] ^ column;
+        const uint32_t column = peel->pair[row], other = peel->sum[row] ^ column;
         const uint32_t weight = column_weight(peel, column) > column_weight(peel, other) ? column_weight(peel, column)
                                                                                          : column_weight(peel, other);
 
@@ -328,6 +333,7 @@ void sw_raptorq_peel_clear(struct sw_raptorq_peel *peel)
     free(peel->inactive);
     free(peel->degree);
     free(peel->sum);
+    free(peel->pair);
     free(peel->next);
     free(peel->previous);
     free(peel->first);

@@ -38,6 +38,7 @@ struct sw_raptorq_peel {
 
     /* While it is at work: rows by the number of columns that are still active in them, in doubly linked lists. */
     uint32_t *degree, *sum; /* of each row: how many, and the exclusive or of their numbers */
+    uint32_t *pair;         /* of each row of degree 2: one of its two columns */
     uint32_t *next, *previous;
     uint32_t *first; /* by degree */
     uint32_t degree_max;

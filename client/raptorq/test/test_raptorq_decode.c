@@ -4,6 +4,7 @@
  * ones.
  */
 #include "client/raptorq/decode.h"
+#include "client/raptorq/encode.h"
 #include "client/raptorq/gf256.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,6 +172,51 @@ static void test_symbols_of_any_size_and_path_agree(void **state)
     sw_gf256_path_force(before);
 }
 
+/* Any symbol from the intermediate symbols, is what a run gives. */
+static void test_symbols_can_be_made_from_kept_intermediate_symbols(void **state)
+{
+    static const uint32_t ks[] = {1, 10, 77, 600};
+    uint32_t esis[700];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
+        const size_t bytes = i % 2 == 0 ? 5000 : 77;
+        const uint32_t k = ks[i], row_count = sw_raptorq_intermediate_count(k);
+        struct block block = begin(k, bytes);
+        uint8_t *expected, *all = room(row_count * bytes), *work = room(sw_raptorq_run_bytes(block.plan, bytes));
+        const uint8_t **inputs = room(k * sizeof(*inputs));
+        uint8_t **outputs = room(row_count * sizeof(*outputs)), *sum = room(bytes);
+        struct sw_raptorq_targets *targets;
+
+        choose(esis, k + 50, 0, 2 * k + 100);
+        expected = run(block.plan, block.source, bytes, esis, k + 50);
+        for (uint32_t row = 0; row < row_count; row++)
+            outputs[row] = all + row * bytes;
+        for (uint32_t row = 0; row < k; row++)
+            inputs[row] = block.source + row * bytes;
+        assert_int_equal(sw_raptorq_targets_new_intermediate(block.plan, &targets), SW_OK);
+        sw_raptorq_run(block.plan, targets, bytes, inputs, outputs, work);
+        for (uint32_t s = 0; s < k + 50; s++) {
+            uint32_t rows[SW_RAPTORQ_COLUMNS_MAX];
+            const uint8_t *from[SW_RAPTORQ_COLUMNS_MAX];
+            const size_t count = sw_raptorq_encode_rows(k, esis[s], rows);
+
+            for (size_t row = 0; row < count; row++)
+                from[row] = outputs[rows[row]];
+            sw_raptorq_encode_sum(from, count, bytes, sum);
+            assert_memory_equal(sum, expected + s * bytes, bytes);
+        }
+        sw_raptorq_targets_free(targets);
+        free(sum);
+        free(outputs);
+        free(inputs);
+        free(work);
+        free(all);
+        free(expected);
+        end(&block);
+    }
+}
+
 /*
  * The standard's design: one failure in 10^2, 10^4, 10^6 for K, K+1, K+2 symbols. The bounds leave room for chance: of
  * 2,000 trials 20 failures are expected and 50 would be seen once in 10^8 runs.
@@ -293,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_symbols_give_the_source_back),
         cmocka_unit_test(test_symbols_of_any_size_and_path_agree),
+        cmocka_unit_test(test_symbols_can_be_made_from_kept_intermediate_symbols),
         cmocka_unit_test(test_failures_are_rare_and_say_what_is_missing),
         cmocka_unit_test(test_what_is_missing_is_never_more_than_it_takes),
         cmocka_unit_test(test_every_row_of_the_table_can_be_encoded),
