@@ -46,6 +46,7 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
         integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes),
         /* No compression: a message's size is checked only once it has been decompressed. */
         integer_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        integer_arg(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
         integer_arg(GRPC_ARG_KEEPALIVE_TIME_MS, (int)(options->keepalive_ms ? options->keepalive_ms : 20000)),
         integer_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                     (int)(options->keepalive_timeout_ms ? options->keepalive_timeout_ms : 5000)),

@@ -37,8 +37,13 @@ struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer)
         grpc_byte_buffer_destroy(buffer);
         return NULL;
     }
-    /* What the core hands up is never compressed: its filters have undone that. */
-    assert(buffer->type == GRPC_BB_RAW);
+    assert(buffer->type == GRPC_BB_RAW); /* the one type there is */
+    if (buffer->data.raw.compression != GRPC_COMPRESS_NONE) {
+        /* Nobody is told that compression is understood here; what comes compressed all the same is no message. */
+        grpc_byte_buffer_destroy(buffer);
+        free(message);
+        return NULL;
+    }
     message->received = buffer;
     message->slices = buffer->data.raw.slice_buffer.slices;
     message->count = buffer->data.raw.slice_buffer.count;
