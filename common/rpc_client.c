@@ -58,10 +58,15 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
         integer_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000), /* which is also the time that a connect may take */
         integer_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000),
         integer_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* what to ask again, and of whom, is the wave engine's matter */
-        integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0), integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
         integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* two clients of a process share no connection */
+        {.type = GRPC_ARG_POINTER,
+         .key = GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {.p = loop->quota, .vtable = grpc_resource_quota_arg_vtable()}}, /* last: there may be none */
     };
-    grpc_channel_args channel_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
+    size_t arg_count = sizeof(args) / sizeof(args[0]);
+    grpc_channel_args channel_args = {.num_args = loop->quota ? arg_count : arg_count - 1, .args = args};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
     channel->loop = loop;
     channel->channel = grpc_channel_create(address, credentials, &channel_args);

@@ -21,6 +21,7 @@ struct sw_rpc_tag {
 
 struct sw_rpc_loop {
     grpc_completion_queue *queue;
+    grpc_resource_quota *quota; /* of the channels; NULL: no bound */
     pthread_t thread;
     /* under lock */
     pthread_mutex_t lock;

@@ -73,10 +73,19 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
     return SW_OK;
 }
 
+void sw_rpc_loop_bound_memory(struct sw_rpc_loop *loop, size_t bytes)
+{
+    assert(!loop->quota);
+    loop->quota = grpc_resource_quota_create("channels");
+    grpc_resource_quota_resize(loop->quota, bytes);
+}
+
 void sw_rpc_loop_free(struct sw_rpc_loop *loop)
 {
     if (!loop)
         return;
+    if (loop->quota)
+        grpc_resource_quota_unref(loop->quota); /* connections that are still closing have it for themselves */
     grpc_completion_queue_shutdown(loop->queue);
     uint64_t until_us = sw_clock_us() + FREE_US;
     const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),

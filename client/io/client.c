@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Beside twice the budget, for connections and what arrives on them: room that nodes which keep to what they are asked
+ * for never fill, and that those who do not cannot pass.
+ */
+#define CONNECTIONS_BYTES ((uint64_t)64 << 20)
+
 /* One option's default and bounds. */
 static enum sw_status bound(uint64_t *value, uint64_t fallback, uint64_t least, uint64_t most, const char *name,
                             struct sw_error *error)
@@ -102,6 +108,8 @@ enum sw_status sw_client_open(const struct sw_client_options *options, const str
         status = sw_pool_new(client->options.workers, "sw-worker", &client->pool, error);
     if (status == SW_OK)
         status = sw_rpc_loop_new(&client->loop, error);
+    if (status == SW_OK)
+        sw_rpc_loop_bound_memory(client->loop, 2 * client->options.budget_bytes + CONNECTIONS_BYTES);
 out:
     if (status == SW_OK)
         *out = client;
