@@ -1,6 +1,7 @@
 /* The pool: a queue of tasks, a list of timers in order of time, and threads that wait for either. */
 #include "common/pool.h"
 #include "common/clock.h"
+#include "common/cond.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,13 +48,7 @@ static void enqueue_due_timers(struct sw_pool *pool)
 static void wait_for_work(struct sw_pool *pool)
 {
     pool->waiting++;
-    if (pool->timers) {
-        uint64_t at = pool->timers->at_us;
-        struct timespec until = {.tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000) * 1000};
-        pthread_cond_timedwait(&pool->wake, &pool->lock, &until);
-    } else {
-        pthread_cond_wait(&pool->wake, &pool->lock);
-    }
+    sw_cond_wait_until(&pool->wake, &pool->lock, pool->timers ? pool->timers->at_us : SW_CLOCK_NEVER);
     pool->waiting--;
 }
 
@@ -105,11 +100,7 @@ enum sw_status sw_pool_new(uint32_t threads, const char *name, struct sw_pool **
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a pool of %u threads", threads);
     pool->last = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sw_cond_init(&pool->wake);
     for (uint32_t i = 0; i < threads; i++) {
         int failed = pthread_create(&pool->threads[i], NULL, run, pool);
         if (failed) {

@@ -1,8 +1,8 @@
 /* The loop: gRPC's start and stop, one completion queue, and the one thread that polls it. */
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/rpc_core.h"
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,11 +53,7 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
     if (!loop)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the network loop");
     pthread_mutex_init(&loop->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&loop->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sw_cond_init(&loop->changed);
     grpc_init();
     loop->queue = grpc_completion_queue_create_for_next(NULL);
     int failed = pthread_create(&loop->thread, NULL, poll_queue, loop);
@@ -88,11 +84,9 @@ void sw_rpc_loop_free(struct sw_rpc_loop *loop)
         grpc_resource_quota_unref(loop->quota); /* connections that are still closing have it for themselves */
     grpc_completion_queue_shutdown(loop->queue);
     uint64_t until_us = sw_clock_us() + FREE_US;
-    const struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
-                                   .tv_nsec = (long)(until_us % 1000000) * 1000};
     pthread_mutex_lock(&loop->lock);
     while (!loop->ended && !loop->abandoned)
-        if (pthread_cond_timedwait(&loop->changed, &loop->lock, &until) == ETIMEDOUT && !loop->ended)
+        if (!sw_cond_wait_until(&loop->changed, &loop->lock, until_us) && !loop->ended)
             loop->abandoned = true;
     bool abandoned = loop->abandoned;
     /* Once it is abandoned and unlocked, the loop is its thread's. */

@@ -1,8 +1,8 @@
 /* The server side: methods, calls, and an orderly stop. */
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/rpc_core.h"
 #include <assert.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -405,11 +405,7 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
     server->methods = methods;
     server->shut_down.done = shut_down_done;
     pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sw_cond_init(&server->changed);
     server->server = new_grpc_server(options);
     grpc_server_register_completion_queue(server->server, loop->queue, NULL);
     register_methods(server, options);
@@ -437,15 +433,9 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
 static bool wait_until(struct sw_rpc_server *server, bool (*is_reached)(const struct sw_rpc_server *server),
                        uint64_t until_us)
 {
-    while (!is_reached(server)) {
-        if (until_us == SW_CLOCK_NEVER) {
-            pthread_cond_wait(&server->changed, &server->lock);
-            continue;
-        }
-        struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-        if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
+    while (!is_reached(server))
+        if (!sw_cond_wait_until(&server->changed, &server->lock, until_us))
             return is_reached(server);
-    }
     return true;
 }
 

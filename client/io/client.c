@@ -68,25 +68,6 @@ static enum sw_status fill_options(struct sw_client_options *o, struct sw_error 
     return SW_OK;
 }
 
-void sw_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-void sw_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_us)
-{
-    if (until_us == SW_CLOCK_NEVER) {
-        pthread_cond_wait(cond, lock);
-        return;
-    }
-    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-    pthread_cond_timedwait(cond, lock, &until);
-}
-
 enum sw_status sw_client_open(const struct sw_client_options *options, const struct sw_node_list *nodes,
                               struct sw_client **out, struct sw_error *error)
 {

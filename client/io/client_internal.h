@@ -9,6 +9,7 @@
 
 #include "client/core/wave.h"
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/log.h"
 #include "common/pool.h"
 #include "common/rpc.h"
@@ -90,9 +91,5 @@ void sw_cancel_detach(struct sw_cancel *cancel, struct cancel_hook *hook);
         if (from)                                                                                                      \
             memcpy((to), (from), (from)->size < sizeof(*(to)) ? (from)->size : sizeof(*(to)));                         \
     } while (0)
-
-/* Waits on a condition of the monotonic clock until a time; SW_CLOCK_NEVER waits without one. */
-void sw_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_us);
-void sw_cond_init(pthread_cond_t *cond);
 
 #endif
