@@ -145,6 +145,10 @@ static void test_any_symbols_give_the_source_back(void **state)
             choose(esis, count, 0, k * 2 + 40); /* mixed */
             check_round_trip(&block, esis, count, extra);
         }
+        /* So many that the sparse rows are enough, and the HDPC rows are not asked. */
+        choose(esis, k + 60, 0, 3 * k + 200);
+        check_round_trip(&block, esis, k + 60, 20);
+        check_round_trip(&block, esis, k + 60, 60);
         choose(esis, k, 0, k); /* source only */
         check_round_trip(&block, esis, k, 0);
         end(&block);
