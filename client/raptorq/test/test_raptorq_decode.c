@@ -301,6 +301,142 @@ static void test_what_is_missing_is_never_more_than_it_takes(void **state)
     sw_raptorq_decoder_free(decoder);
 }
 
+/* Whoever picks the symbols can pick such as say the same again and again. That is found out, in bounded time and
+ * memory. */
+static void test_symbols_picked_to_be_of_no_use_are_found_out(void **state)
+{
+    static const uint32_t ks[] = {1000, 16387, SW_RAPTORQ_K_MAX};
+    uint32_t *esis = room(ESIS_MAX * sizeof(*esis));
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
+        const struct sw_raptorq_code code = sw_raptorq_code(ks[i]);
+        struct sw_raptorq_plan *plan;
+        uint32_t count = 0, missing, more;
+
+        for (uint32_t esi = ks[i]; count < ks[i]; esi++) {
+            if (sw_raptorq_tuple(&code, sw_raptorq_isi(&code, esi)).d == 2)
+                esis[count++] = esi;
+        }
+        assert_int_equal(sw_raptorq_plan_new(ks[i], esis, count, &plan, &missing), SW_SHORT);
+        assert_in_range(missing, 1, ks[i]);
+        if (ks[i] > 1000)
+            continue;
+        /* What is said to be missing is missing, and with other symbols it comes. */
+        assert_true(missing > 1);
+        for (more = 600; more > 0; more--)
+            esis[count++] = SW_RAPTORQ_ESI_MAX - more;
+        assert_int_equal(sw_raptorq_plan_new(ks[i], esis, ks[i] + missing - 1, &plan, NULL), SW_SHORT);
+        assert_int_equal(sw_raptorq_plan_new(ks[i], esis, count, &plan, NULL), SW_OK);
+        sw_raptorq_plan_free(plan);
+    }
+    free(esis);
+}
+
+/* The constraint matrix of section 5.3.3.4.2, whole and dense, and its rank by Gauss over GF(256). */
+static uint32_t rank_of(const struct sw_raptorq_code *code, const uint32_t *esis, uint32_t count)
+{
+    static uint8_t a[400][100];
+    const uint32_t l = code->l, n = code->k_extended + code->s, rows = l - code->k + count;
+    uint32_t columns[SW_RAPTORQ_COLUMNS_MAX], rank = 0;
+
+    assert_true(l <= 100 && rows <= 400);
+    memset(a, 0, sizeof(a));
+    for (uint32_t i = 0; i < code->b; i++) {
+        for (uint32_t step = 0; step < 3; step++)
+            a[(i + step * (1 + i / code->s)) % code->s][i] ^= 1;
+    }
+    for (uint32_t i = 0; i < code->s; i++) {
+        a[i][code->b + i] ^= 1;
+        a[i][code->w + i % code->p] ^= 1;
+        a[i][code->w + (i + 1) % code->p] ^= 1;
+    }
+    for (uint32_t i = 0; i < code->h; i++) {
+        uint8_t *row = a[code->s + i];
+
+        for (uint32_t m = 0; m < n; m++) {
+            const uint32_t first = sw_raptorq_rand(m + 1, 6, code->h);
+            const uint32_t second = (first + sw_raptorq_rand(m + 1, 7, code->h - 1) + 1) % code->h;
+            const uint8_t mt = m == n - 1 ? sw_gf256_exp[i] : i == first || i == second;
+
+            for (uint32_t j = 0; j <= m; j++)
+                row[j] ^= sw_gf256_mul(mt, sw_gf256_exp[(m - j) % 255]);
+        }
+        row[n + i] = 1;
+    }
+    for (uint32_t i = code->s + code->h; i < rows; i++) {
+        const uint32_t at = i - code->s - code->h, padding = code->k_extended - code->k;
+        const uint32_t isi = at < padding ? code->k + at : sw_raptorq_isi(code, esis[at - padding]);
+
+        for (size_t c = sw_raptorq_columns(code, isi, columns, NULL); c > 0; c--)
+            a[i][columns[c - 1]] = 1;
+    }
+    for (uint32_t column = 0; column < l; column++) {
+        uint32_t row = rank;
+
+        while (row < rows && a[row][column] == 0)
+            row++;
+        if (row == rows)
+            continue;
+        for (uint32_t c = 0; c < l; c++) {
+            const uint8_t swap = a[rank][c];
+
+            a[rank][c] = a[row][c];
+            a[row][c] = swap;
+        }
+        for (row = rank + 1; row < rows; row++) {
+            const uint8_t factor = sw_gf256_mul(a[row][column], sw_gf256_inverse(a[rank][column]));
+
+            for (uint32_t c = 0; c < l; c++)
+                a[row][c] ^= sw_gf256_mul(factor, a[rank][c]);
+        }
+        rank++;
+    }
+    return rank;
+}
+
+/* Whether a symbol is of a kind: any; made of few intermediate symbols; made of none of the last third of the LT
+ * symbols. */
+static bool is_of_kind(const struct sw_raptorq_code *code, uint32_t esi, uint32_t kind)
+{
+    uint32_t columns[SW_RAPTORQ_COLUMNS_MAX];
+    size_t lt_count;
+
+    sw_raptorq_columns(code, sw_raptorq_isi(code, esi), columns, &lt_count);
+    for (size_t i = 0; kind == 2 && i < lt_count; i++) {
+        if (columns[i] >= code->w * 2 / 3)
+            return false;
+    }
+    return kind != 1 || lt_count <= 2;
+}
+
+static void test_what_is_missing_is_what_the_rank_lacks(void **state)
+{
+    static const uint32_t ks[] = {1, 10, 11, 25, 55};
+    uint32_t esis[120], short_ones = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ks) / sizeof(ks[0]); i++) {
+        const struct sw_raptorq_code code = sw_raptorq_code(ks[i]);
+
+        for (uint32_t trial = 0; trial < 60; trial++) {
+            uint32_t count = 0, missing;
+            struct sw_raptorq_plan *plan;
+
+            while (count < ks[i] + trial % 3) {
+                const uint32_t esi = trial * 1000000 % SW_RAPTORQ_ESI_MAX + random_below(1000) + 1000 * count;
+
+                if (is_of_kind(&code, esi, trial / 3 % 3))
+                    esis[count++] = esi;
+            }
+            short_ones += sw_raptorq_plan_new(ks[i], esis, count, &plan, &missing) == SW_SHORT;
+            sw_raptorq_plan_free(plan);
+            assert_int_equal(missing, code.l - rank_of(&code, esis, count));
+        }
+    }
+    assert_true(short_ones > 10);
+}
+
 /* Every K' of table 2: the standard promises that its source symbols determine the block. */
 static void test_every_row_of_the_table_can_be_encoded(void **state)
 {
@@ -346,6 +482,8 @@ int main(void)
         cmocka_unit_test(test_symbols_can_be_made_from_kept_intermediate_symbols),
         cmocka_unit_test(test_failures_are_rare_and_say_what_is_missing),
         cmocka_unit_test(test_what_is_missing_is_never_more_than_it_takes),
+        cmocka_unit_test(test_symbols_picked_to_be_of_no_use_are_found_out),
+        cmocka_unit_test(test_what_is_missing_is_what_the_rank_lacks),
         cmocka_unit_test(test_every_row_of_the_table_can_be_encoded),
         cmocka_unit_test(test_the_largest_source_blocks_work_too),
     };
