@@ -10,7 +10,7 @@
 #include "symwave/status.h"
 
 /*
- * The most inactive columns that are put up with. The largest source blocks have about a thousand; a set of symbols
+ * The most inactive columns that are put up with. The largest source blocks have about 600; a set of symbols
  * that needs more than this is one that was chosen to, and solving it would take gigabytes.
  */
 #define SW_RAPTORQ_INACTIVE_MAX 4096

@@ -37,7 +37,7 @@ enum sw_status sw_raptorq_targets_new(const struct sw_raptorq_plan *plan, const 
                                       struct sw_raptorq_targets **targets);
 void sw_raptorq_targets_free(struct sw_raptorq_targets *targets);
 
-/* The working memory that a run over rows of bytes asks for: about 1 MiB, more only for thousands of symbols. */
+/* The working memory that a run over rows of bytes asks for: about 1 MiB, and 8 MiB for the largest blocks. */
 size_t sw_raptorq_run_bytes(const struct sw_raptorq_plan *plan, size_t bytes);
 
 /*
