@@ -79,8 +79,9 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **loop, struct sw_error *error
 void sw_rpc_loop_free(struct sw_rpc_loop *loop);
 
 /*
- * Bounds the memory of the connections of all channels that are made from now on: gRPC takes in a message whole before
- * anyone can look at its size, and beyond the bound fails the call. Before the first channel; at most once.
+ * Bounds the memory of the connections of the loop's channels, together with that of other loops in the process: gRPC
+ * takes in a message whole before anyone can look at its size, and beyond the bound fails calls. Before the first
+ * channel; at most once.
  */
 void sw_rpc_loop_bound_memory(struct sw_rpc_loop *loop, size_t bytes);
 

@@ -21,7 +21,8 @@ struct sw_rpc_tag {
 
 struct sw_rpc_loop {
     grpc_completion_queue *queue;
-    grpc_resource_quota *quota; /* of the channels; NULL: no bound */
+    grpc_resource_quota *quota; /* of the channels, shared by all loops; NULL: no bound */
+    size_t quota_bytes;         /* this loop's part of it */
     pthread_t thread;
     /* under lock */
     pthread_mutex_t lock;

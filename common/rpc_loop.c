@@ -69,11 +69,33 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
     return SW_OK;
 }
 
+/*
+ * One quota for the process, as gRPC's own default is, and never freed: a connection that is still closing when its
+ * client is gone refers to it, and what is posted there goes with it.
+ */
+static struct {
+    pthread_mutex_t lock;
+    grpc_resource_quota *quota;
+    size_t bytes;
+} channels = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static grpc_resource_quota *resize_quota(size_t more_bytes, size_t less_bytes)
+{
+    pthread_mutex_lock(&channels.lock);
+    if (!channels.quota)
+        channels.quota = grpc_resource_quota_create("channels");
+    channels.bytes += more_bytes - less_bytes;
+    if (channels.bytes > 0)
+        grpc_resource_quota_resize(channels.quota, channels.bytes);
+    pthread_mutex_unlock(&channels.lock);
+    return channels.quota;
+}
+
 void sw_rpc_loop_bound_memory(struct sw_rpc_loop *loop, size_t bytes)
 {
     assert(!loop->quota);
-    loop->quota = grpc_resource_quota_create("channels");
-    grpc_resource_quota_resize(loop->quota, bytes);
+    loop->quota = resize_quota(bytes, 0);
+    loop->quota_bytes = bytes;
 }
 
 void sw_rpc_loop_free(struct sw_rpc_loop *loop)
@@ -81,7 +103,7 @@ void sw_rpc_loop_free(struct sw_rpc_loop *loop)
     if (!loop)
         return;
     if (loop->quota)
-        grpc_resource_quota_unref(loop->quota); /* connections that are still closing have it for themselves */
+        resize_quota(0, loop->quota_bytes);
     grpc_completion_queue_shutdown(loop->queue);
     uint64_t until_us = sw_clock_us() + FREE_US;
     pthread_mutex_lock(&loop->lock);
