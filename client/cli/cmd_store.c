@@ -93,7 +93,8 @@ struct store_input {
     pthread_mutex_t lock;
     struct pending *oldest; /* under lock, as the next two */
     struct pending **newest;
-    uint64_t unsafe; /* files that are on no node */
+    uint64_t unsafe;                           /* files that are on no node */
+    struct pending *unsafe_first[FILES_SHOWN]; /* the first of them */
 };
 
 static enum sw_status file_error(struct sw_error *error, const char *path, const char *why)
@@ -265,9 +266,11 @@ static void stored(uint64_t index, const struct sw_key *key, uint32_t replicas, 
     input->oldest = pending->next;
     if (!input->oldest)
         input->newest = &input->oldest;
+    bool keep = replicas == 0 && input->unsafe < FILES_SHOWN;
+    if (keep)
+        input->unsafe_first[input->unsafe] = pending;
     if (replicas == 0)
         input->unsafe++;
-    uint64_t unsafe = input->unsafe;
     pthread_mutex_unlock(&input->lock);
 
     if (input->common->json) {
@@ -277,11 +280,22 @@ static void stored(uint64_t index, const struct sw_key *key, uint32_t replicas, 
         print_stored(key, pending->name);
         progress_resume();
     }
-    if (replicas == 0 && unsafe <= FILES_SHOWN) {
-        char clean[200];
-        print_error("%s is on no node", printable(pending->name, strlen(pending->name), clean, sizeof(clean)));
+    if (!keep)
+        free(pending);
+}
+
+/* Names the files that are on no node; not where none is on any, which the final line says. */
+static void name_unsafe(struct store_input *input, bool all)
+{
+    char clean[200];
+    for (uint64_t i = 0; i < FILES_SHOWN && i < input->unsafe; i++) {
+        const char *name = input->unsafe_first[i]->name;
+        if (!all)
+            print_error("%s is on no node", printable(name, strlen(name), clean, sizeof(clean)));
+        free(input->unsafe_first[i]);
     }
-    free(pending);
+    if (!all && input->unsafe > FILES_SHOWN)
+        print_error("and %llu more files are on no node", (unsigned long long)(input->unsafe - FILES_SHOWN));
 }
 
 static enum exit_status store(struct store_input *input, const struct session *session)
@@ -309,8 +323,7 @@ static enum exit_status store(struct store_input *input, const struct session *s
         json_store_end(report ? sw_store_report_to_json(report) : NULL, status, status == SW_OK ? "" : error.message);
     else if (report)
         print_store_summary(stderr, report);
-    if (input->unsafe > FILES_SHOWN)
-        print_error("and %llu more files are on no node", (unsigned long long)(input->unsafe - FILES_SHOWN));
+    name_unsafe(input, report && report->symbols_without_replica == report->symbols);
     bool may_help = status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED ||
                     (status == SW_SHORT && report && report->replicas_failed > 0);
     if (may_help)
