@@ -136,7 +136,8 @@ static enum sw_status read_tag(struct reader *reader, size_t end, uint32_t *tag)
 
     if (status != SW_OK)
         return status;
-    if (value > UINT32_MAX || value >> 3 == 0)
+    /* protobuf's own readers take no tag of more bytes than 32 bits need at most. */
+    if (value > UINT32_MAX || value >> 3 == 0 || reader->cursor.position - start > 5)
         return broken(reader, start, "no field has this number");
     *tag = (uint32_t)value;
     return SW_OK;

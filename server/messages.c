@@ -30,6 +30,9 @@ struct reader {
     size_t at;
 };
 
+/* A tag has 32 bits; more bytes than they need at most are refused, as protobuf's own readers do. */
+#define TAG_BYTES_MAX 5
+
 static bool read_varint(struct reader *reader, uint64_t *value)
 {
     *value = 0;
@@ -57,7 +60,8 @@ struct field {
 static bool read_field(struct reader *reader, struct field *field)
 {
     uint64_t tag, length;
-    if (!read_varint(reader, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
+    size_t start = reader->at;
+    if (!read_varint(reader, &tag) || tag >> 3 == 0 || tag > UINT32_MAX || reader->at - start > TAG_BYTES_MAX)
         return false;
     *field = (struct field){.number = tag >> 3, .type = tag & 7};
     switch (field->type) {

@@ -201,6 +201,8 @@ static void test_bad_key_lists_are_refused_by_name_index_and_limit(void **state)
         reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "byte 0");
         reply = node_call(node, methods[i], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12);
         reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "malformed");
+        reply = node_call(node, methods[i], "\x90\x80\x80\x80\x80\x00\x01", 7); /* max_bytes, its tag in six bytes */
+        reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "malformed");
         reply = node_call(node, methods[i], "\x12\x01x", 3);
         reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "max_bytes, at byte 0, has wire type 2 and not 0");
 
