@@ -81,8 +81,8 @@ static void wait_until_started(struct cluster_node *node)
 
 struct cluster *cluster_start(uint32_t count)
 {
-    /* As the executables do. Beside speed: a malloc that makes no arenas leaves errno alone where there is no /sys, and
-       gRPC 1.51 looks at errno later than it should when it connects. */
+    /* As the executables do. Besides, a connect once failed with a stray errno in a system without /sys, which malloc
+       looks into when it makes an arena: with one arena it never does. */
     sw_process_tune();
     struct cluster *cluster = calloc(1, sizeof(*cluster));
     const char *tmp = getenv("TMPDIR");
