@@ -8,15 +8,10 @@
 #ifndef SW_RAPTORQ_CODE_H
 #define SW_RAPTORQ_CODE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "symwave/raptorq.h"
 
-#define SW_RAPTORQ_K_MAX       56403
-#define SW_RAPTORQ_ESI_MAX     0xffffff
-#define SW_RAPTORQ_ROWS        477 /* of table 2 */
-#define SW_RAPTORQ_H_MAX       16
-#define SW_RAPTORQ_COLUMNS_MAX 33 /* in the row of one encoding symbol: 30 LT and 3 PI */
+#define SW_RAPTORQ_ROWS  477 /* of table 2 */
+#define SW_RAPTORQ_H_MAX 16
 
 struct sw_raptorq_row {
     uint16_t k_extended, j, s, h, w;

@@ -1,5 +1,5 @@
-/* What has come of a source block, and whether it is enough: see decode.h. */
-#include "client/raptorq/decode.h"
+/* What has come of a source block, and whether it is enough: see symwave/raptorq.h. */
+#include "symwave/raptorq.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

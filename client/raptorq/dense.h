@@ -3,7 +3,7 @@
  * rows.
  *
  * In terms of RFC 6330 section 5.4.2: U_lower is solved over GF(2) as far as its rows go, and the few columns that stay
- * free after that by the HDPC rows, over GF(256). Elimination of U_upper is never carried out on symbols: plan.h goes
+ * free after that by the HDPC rows, over GF(256). Elimination of U_upper is never carried out on symbols: plan.c goes
  * back to the sparse rows instead.
  */
 #ifndef SW_RAPTORQ_DENSE_H

@@ -1,6 +1,6 @@
-/* Encoding from intermediate symbols: see encode.h. */
-#include "client/raptorq/encode.h"
+/* Encoding from intermediate symbols: see symwave/raptorq.h. */
 #include "client/raptorq/plan_internal.h"
+#include "symwave/raptorq.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

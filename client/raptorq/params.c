@@ -1,5 +1,4 @@
-/* Transport parameters, source blocks and sub-blocks: see params.h. */
-#include "client/raptorq/params.h"
+/* Transport parameters, source blocks and sub-blocks: see symwave/raptorq.h. */
 #include "client/raptorq/code.h"
 #include <assert.h>
 
@@ -7,7 +6,8 @@
 #define SUB_BLOCKS_MAX   65535
 #define SYMBOL_BYTES_MAX 65535
 
-const struct sw_raptorq_limits sw_raptorq_limits_default = {
+/* Symwave's own. */
+static const struct sw_raptorq_limits default_limits = {
     .packet_bytes_max = 65535, .alignment = 8, .sub_symbol_min = 8, .memory_bytes = 10 << 20};
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -37,8 +37,28 @@ static uint32_t symbols_max(uint32_t n, uint32_t symbol_bytes, const struct sw_r
     return k;
 }
 
-const char *sw_raptorq_params_derive(uint64_t bytes, const struct sw_raptorq_limits *limits,
-                                     struct sw_raptorq_params *params)
+static const char *params_fault(const struct sw_raptorq_params *params)
+{
+    uint64_t symbols;
+
+    if (params->bytes == 0 || params->bytes > SW_RAPTORQ_BYTES_MAX)
+        return "the transfer length is 0 or more than 946270874880";
+    if (params->symbol_bytes == 0 || params->symbol_bytes > SYMBOL_BYTES_MAX)
+        return "the symbol size is 0 or more than 65535";
+    if (params->alignment == 0 || params->alignment > 255 || params->symbol_bytes % params->alignment != 0)
+        return "the symbol size is not a multiple of the alignment";
+    symbols = divide_up(params->bytes, params->symbol_bytes);
+    if (params->blocks == 0 || params->blocks > BLOCKS_MAX || params->blocks > symbols)
+        return "the number of source blocks is 0, or more than there are symbols";
+    if (divide_up(symbols, params->blocks) > SW_RAPTORQ_K_MAX)
+        return "a source block has more than 56403 symbols";
+    if (params->sub_blocks == 0 || params->sub_blocks > SUB_BLOCKS_MAX ||
+        params->sub_blocks > params->symbol_bytes / params->alignment)
+        return "the number of sub-blocks is 0, or a sub-symbol has no bytes";
+    return NULL;
+}
+
+static const char *derive(uint64_t bytes, const struct sw_raptorq_limits *limits, struct sw_raptorq_params *params)
 {
     const uint32_t al = limits->alignment;
     uint64_t symbols, blocks;
@@ -65,28 +85,23 @@ const char *sw_raptorq_params_derive(uint64_t bytes, const struct sw_raptorq_lim
     while (n < n_max && divide_up(symbols, blocks) > symbols_max(n, params->symbol_bytes, limits))
         n++;
     params->sub_blocks = n;
-    return sw_raptorq_params_check(params);
+    return params_fault(params);
 }
 
-const char *sw_raptorq_params_check(const struct sw_raptorq_params *params)
+static enum sw_status status_of(const char *fault, struct sw_error *error)
 {
-    uint64_t symbols;
+    return fault == NULL ? SW_OK : sw_error_set(error, SW_INVALID_ARGUMENT, "%s", fault);
+}
 
-    if (params->bytes == 0 || params->bytes > SW_RAPTORQ_BYTES_MAX)
-        return "the transfer length is 0 or more than 946270874880";
-    if (params->symbol_bytes == 0 || params->symbol_bytes > SYMBOL_BYTES_MAX)
-        return "the symbol size is 0 or more than 65535";
-    if (params->alignment == 0 || params->alignment > 255 || params->symbol_bytes % params->alignment != 0)
-        return "the symbol size is not a multiple of the alignment";
-    symbols = divide_up(params->bytes, params->symbol_bytes);
-    if (params->blocks == 0 || params->blocks > BLOCKS_MAX || params->blocks > symbols)
-        return "the number of source blocks is 0, or more than there are symbols";
-    if (divide_up(symbols, params->blocks) > SW_RAPTORQ_K_MAX)
-        return "a source block has more than 56403 symbols";
-    if (params->sub_blocks == 0 || params->sub_blocks > SUB_BLOCKS_MAX ||
-        params->sub_blocks > params->symbol_bytes / params->alignment)
-        return "the number of sub-blocks is 0, or a sub-symbol has no bytes";
-    return NULL;
+enum sw_status sw_raptorq_params_derive(uint64_t bytes, const struct sw_raptorq_limits *limits,
+                                        struct sw_raptorq_params *params, struct sw_error *error)
+{
+    return status_of(derive(bytes, limits == NULL ? &default_limits : limits, params), error);
+}
+
+enum sw_status sw_raptorq_params_check(const struct sw_raptorq_params *params, struct sw_error *error)
+{
+    return status_of(params_fault(params), error);
 }
 
 static void write_big_endian(uint8_t *to, uint64_t value, size_t bytes)
@@ -108,7 +123,7 @@ static uint64_t read_big_endian(const uint8_t *from, size_t bytes)
 
 void sw_raptorq_oti_write(const struct sw_raptorq_params *params, uint8_t oti[SW_RAPTORQ_OTI_BYTES])
 {
-    assert(sw_raptorq_params_check(params) == NULL);
+    assert(params_fault(params) == NULL);
     write_big_endian(oti, params->bytes, 5);
     oti[5] = 0;
     write_big_endian(oti + 6, params->symbol_bytes, 2);
@@ -117,16 +132,15 @@ void sw_raptorq_oti_write(const struct sw_raptorq_params *params, uint8_t oti[SW
     oti[11] = (uint8_t)params->alignment;
 }
 
-const char *sw_raptorq_oti_read(const uint8_t oti[SW_RAPTORQ_OTI_BYTES], struct sw_raptorq_params *params)
+enum sw_status sw_raptorq_oti_read(const uint8_t oti[SW_RAPTORQ_OTI_BYTES], struct sw_raptorq_params *params,
+                                   struct sw_error *error)
 {
     *params = (struct sw_raptorq_params){.bytes = read_big_endian(oti, 5),
                                          .symbol_bytes = (uint32_t)read_big_endian(oti + 6, 2),
                                          .blocks = oti[8],
                                          .sub_blocks = (uint32_t)read_big_endian(oti + 9, 2),
                                          .alignment = oti[11]};
-    if (oti[5] != 0)
-        return "the reserved byte is not 0";
-    return sw_raptorq_params_check(params);
+    return status_of(oti[5] != 0 ? "the reserved byte is not 0" : params_fault(params), error);
 }
 
 void sw_raptorq_payload_id_write(uint8_t sbn, uint32_t esi, uint8_t id[SW_RAPTORQ_PAYLOAD_ID_BYTES])

@@ -1,5 +1,5 @@
 /*
- * Plans, see plan.h.
+ * Plans, see symwave/raptorq.h.
  *
  * RFC 6330's third phase makes the inactive part of the solved rows sparse again by undoing what the first did to them.
  * Here the first phase is never carried out on it: the solved columns are worked out twice, each time by the sparse

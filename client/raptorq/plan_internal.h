@@ -5,8 +5,8 @@
 #ifndef SW_RAPTORQ_PLAN_INTERNAL_H
 #define SW_RAPTORQ_PLAN_INTERNAL_H
 
+#include "client/raptorq/code.h"
 #include "client/raptorq/gf256.h"
-#include "client/raptorq/plan.h"
 
 /* A program that is being written; out_of_memory stays set. */
 struct sw_raptorq_program {

@@ -1,4 +1,4 @@
-/* Running plans over sub-blocks, stripe by stripe, and the symbols that are wanted of them: see plan.h. */
+/* Running plans over sub-blocks, stripe by stripe, and the symbols that are wanted of them: see symwave/raptorq.h. */
 #include "client/raptorq/plan_internal.h"
 #include <assert.h>
 #include <stdlib.h>

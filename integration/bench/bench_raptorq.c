@@ -11,8 +11,8 @@
  * Each round measures everything once, so that what disturbs the machine disturbs all alike; medians are over the
  * rounds.
  */
-#include "client/raptorq/decode.h"
 #include "client/raptorq/gf256.h"
+#include "symwave/raptorq.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@ shift 2
 failed=0
 
 # The tests beside them may include more.
-includes='"client/core/[a-z0-9_]+\.h"|"client/raptorq/[a-z0-9_]+\.h"|"symwave/(key|status)\.h"'
+includes='"client/core/[a-z0-9_]+\.h"|"client/raptorq/[a-z0-9_]+\.h"|"symwave/(key|raptorq|status)\.h"'
 includes="$includes|<(assert|immintrin|limits|stdatomic|stdbool|stddef|stdint|stdlib|string)\.h>"
 for folder in client/core client/raptorq; do
     for file in "$source_dir/$folder"/*.[ch]; do

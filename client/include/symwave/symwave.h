@@ -6,6 +6,7 @@
 #include "symwave/key.h"
 #include "symwave/log.h"
 #include "symwave/node_list.h"
+#include "symwave/raptorq.h"
 #include "symwave/report.h"
 #include "symwave/sink.h"
 #include "symwave/status.h"

@@ -3,8 +3,7 @@
  * blocks that cover the object; then a small source block and any symbol numbers. Where the decoder says that these are
  * enough, they must give the source back; and what it says is missing must not be more than it turns out to take.
  */
-#include "client/raptorq/decode.h"
-#include "client/raptorq/params.h"
+#include "symwave/raptorq.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +28,7 @@ static void try_params(const uint8_t oti[SW_RAPTORQ_OTI_BYTES])
     uint8_t again[SW_RAPTORQ_OTI_BYTES];
     uint64_t bytes = 0;
 
-    if (sw_raptorq_oti_read(oti, &params) != NULL)
+    if (sw_raptorq_oti_read(oti, &params, NULL) != SW_OK)
         return;
     sw_raptorq_oti_write(&params, again);
     must(memcmp(oti, again, sizeof(again)) == 0, "parameters change by being read and written");

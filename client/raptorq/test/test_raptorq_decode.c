@@ -3,8 +3,7 @@
  * standard's design promises, a failure says how many more symbols it takes, and large source blocks work like small
  * ones.
  */
-#include "client/raptorq/decode.h"
-#include "client/raptorq/encode.h"
+#include "client/raptorq/code.h"
 #include "client/raptorq/gf256.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * Memory: each allocation of a plan, of targets and of a decoder fails once, which is said, and nothing is left behind;
  * and running a plan allocates nothing. The linker puts the functions below before malloc, calloc and realloc.
  */
-#include "client/raptorq/decode.h"
+#include "symwave/raptorq.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
