@@ -157,6 +157,13 @@ struct sw_wave_actions sw_wave_step(struct sw_wave_engine *engine, const struct 
     return (struct sw_wave_actions){engine->actions, engine->action_count};
 }
 
+void sw_wave_require_more(struct sw_wave_engine *engine, uint32_t more)
+{
+    assert(engine->phase != WAVE_DONE);
+    engine->required = more < SW_WAVE_NONE - engine->required ? engine->required + more : SW_WAVE_NONE;
+    engine->stats.required = engine->required;
+}
+
 uint64_t sw_wave_deadline(const struct sw_wave_engine *engine)
 {
     if (engine->phase != WAVE_NETWORK)

@@ -29,6 +29,7 @@ struct sw_wave_options {
     uint64_t symbol_bytes_guess; /* expected size of a symbol until one has come */
     uint64_t value_bytes_max;    /* a larger symbol is refused */
     uint64_t request_bytes_aim;  /* about how many bytes of symbols one request should ask for */
+    bool in_order;               /* a key is asked only when those before it in the list cannot be enough */
 };
 
 /* The node's health, as far as one retrieval tells the next; grouped per client, guarded by its lock. */
@@ -141,6 +142,12 @@ void sw_wave_engine_free(struct sw_wave_engine *engine);
 
 /* Takes one event. Never fails: without memory it ends the retrieval with SW_NO_MEMORY. */
 struct sw_wave_actions sw_wave_step(struct sw_wave_engine *engine, const struct sw_wave_event *event);
+
+/*
+ * Raises what is required by more, which may pass the number of keys: the retrieval then ends short. Takes effect with
+ * the next step; to be called before the TAKEN that would end the retrieval.
+ */
+void sw_wave_require_more(struct sw_wave_engine *engine, uint32_t more);
 
 /* When the engine wants a TICK, in the events' time; UINT64_MAX for never. */
 uint64_t sw_wave_deadline(const struct sw_wave_engine *engine);

@@ -254,12 +254,23 @@ static void wake(struct sw_wave_engine *engine)
     }
 }
 
+/* Whether the keys in the window may be enough; those that only nodes passed over may give do not count. */
+static bool window_suffices(const struct sw_wave_engine *engine)
+{
+    const uint32_t *counts = engine->counts;
+
+    return counts[WAVE_KEY_QUEUED] - engine->queued_passed_over + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_DELIVERING] +
+               counts[WAVE_KEY_DELIVERED] >=
+           engine->required;
+}
+
 static void fill_window(struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
 
     while (counts[WAVE_KEY_FRESH] > 0 &&
-           counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] < engine->options.window_keys_max) {
+           counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] < engine->options.window_keys_max &&
+           !(engine->options.in_order && window_suffices(engine))) {
         if (engine->states[engine->fresh_next].state == WAVE_KEY_FRESH)
             sw_wave_assign(engine, engine->fresh_next);
         engine->fresh_next++;

@@ -16,7 +16,7 @@
 /* Below this many bytes a request is not worth its round trip. */
 #define REQUEST_BYTES_MIN 65536
 
-static struct sw_wave_options engine_options(const struct sw_client_options *o, bool has_local)
+static struct sw_wave_options engine_options(const struct sw_client_options *o, const struct sw_retrieve_options *own)
 {
     uint64_t aim = o->budget_bytes / o->requests_max;
     return (struct sw_wave_options){
@@ -25,12 +25,13 @@ static struct sw_wave_options engine_options(const struct sw_client_options *o, 
         .requests_max = o->requests_max,
         .node_requests_max = o->node_requests_max,
         .window_keys_max = o->window_keys_max,
-        .local_keys_max = has_local ? o->local_keys_max : 0,
+        .local_keys_max = own->local ? o->local_keys_max : 0,
         .stall_timeout_us = (uint64_t)o->stall_timeout_ms * 1000,
         .down_backoff_us = DOWN_BACKOFF_US,
         .symbol_bytes_guess = o->value_bytes_max < SYMBOL_BYTES_GUESS ? o->value_bytes_max : SYMBOL_BYTES_GUESS,
         .value_bytes_max = o->value_bytes_max,
         .request_bytes_aim = aim > REQUEST_BYTES_MIN ? aim : REQUEST_BYTES_MIN,
+        .in_order = own->in_order,
     };
 }
 
@@ -195,6 +196,20 @@ void sw_retrieval_deliver(struct retrieval *retrieval, struct delivery *delivery
     retrieval->last_delivery = &delivery->next;
 }
 
+/* Asks the caller whether the symbol that the sink has just taken, the last required one, is really the last. */
+static void ask_for_more(struct retrieval *retrieval)
+{
+    pthread_mutex_lock(&retrieval->client->lock);
+    const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
+    bool ask = retrieval->options.more && !retrieval->done && stats->delivered + 1 == stats->required;
+    pthread_mutex_unlock(&retrieval->client->lock);
+    uint32_t more = ask ? retrieval->options.more(retrieval->options.more_data) : 0;
+    pthread_mutex_lock(&retrieval->client->lock);
+    if (more > 0 && !retrieval->done)
+        sw_wave_require_more(retrieval->engine, more);
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
 /* Gives one symbol to the sink and tells the engine. node is NULL for a local one. Without the client's lock. */
 static void give(struct retrieval *retrieval, uint32_t key_index, const void *value, size_t value_bytes,
                  const char *node)
@@ -208,6 +223,8 @@ static void give(struct retrieval *retrieval, uint32_t key_index, const void *va
     };
     struct sw_error error = {.status = SW_OK};
     enum sw_status status = retrieval->sink->take(&symbol, &error, retrieval->sink->user_data);
+    if (status == SW_OK && retrieval->options.more)
+        ask_for_more(retrieval);
 
     struct sw_wave_event event = {
         .type = status == SW_OK ? SW_WAVE_TAKEN : SW_WAVE_SINK_FAILED, .key_index = key_index, .status = status};
@@ -413,7 +430,7 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
     uint64_t required = retrieval->options.required;
     if (required == 0 || required > distinct)
         required = distinct;
-    const struct sw_wave_options options = engine_options(&client->options, retrieval->options.local != NULL);
+    const struct sw_wave_options options = engine_options(&client->options, &retrieval->options);
     retrieval->last_errors = calloc(retrieval->nodes->count, sizeof(char *));
     if (retrieval->last_errors)
         retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)required,

@@ -188,6 +188,7 @@ static struct sw_wave_options limits(struct world *world)
                                       .symbol_bytes_guess = next(world),
                                       .value_bytes_max = 1 + next(world),
                                       .request_bytes_aim = (uint64_t)next(world) * 16};
+    options.in_order = options.request_bytes_aim % 32 != 0;
     return options;
 }
 

@@ -328,6 +328,7 @@ static struct sim_options random_options(uint64_t seed)
     options.wave.down_backoff_us = ROLL(0, 5) ? ROLL(1, 3000000) : 0;
     options.wave.symbol_bytes_guess = ROLL(0, 128);
     options.wave.request_bytes_aim = ROLL(0, 2048);
+    options.wave.in_order = ROLL(0, 2) == 0;
 #undef ROLL
     return options;
 }

@@ -112,6 +112,58 @@ static void test_the_required_number_ends_it_and_aborts_what_is_in_flight(void *
     story_end(&story);
 }
 
+static void test_in_order_a_later_key_is_asked_only_when_an_earlier_one_is_lost(void **state)
+{
+    /* Two nodes, so that a key has two candidates; node 1 would otherwise be asked for keys 2 and 3 at once. */
+    const uint32_t primaries[] = {0, 0, 1, 1};
+    struct story story = story_of(2, primaries, 4, 2);
+    (void)state;
+
+    story.options.in_order = true;
+    story_start(&story);
+    struct story_request first = story_expect_send(&story);
+    assert_int_equal(first.node, 0);
+    assert_int_equal(first.key_count, 2);
+    story_expect_nothing(&story);
+    story_missing(&story, first.id, 1);
+    struct story_request second = story_expect_send(&story);
+    assert_int_equal(second.node, 1);
+    assert_int_equal(second.keys[0], 1);
+    story_missing(&story, second.id, 1);
+    struct story_request third = story_expect_send(&story);
+    assert_int_equal(third.key_count, 1);
+    assert_int_equal(third.keys[0], 2);
+    story_end(&story);
+}
+
+static void test_more_may_be_required_before_the_last_is_taken(void **state)
+{
+    struct story story = story_of_node_0(8, 4, 2);
+    (void)state;
+
+    story_start(&story);
+    struct story_request first = story_expect_send(&story);
+    story_deliver(&story, first.id, 0);
+    story_symbol(&story, first.id, 1);
+    story_expect_deliver(&story, 1);
+    sw_wave_require_more(story.engine, 1);
+    story_taken(&story, 1);
+    struct story_request second = story_expect_send(&story);
+    assert_int_equal(second.key_count, 1);
+    story_symbol(&story, second.id, 2);
+    story_expect_deliver(&story, 2);
+    sw_wave_require_more(story.engine, 2); /* one more than there are keys left */
+    story_taken(&story, 2);
+    struct story_request third = story_expect_send(&story);
+    assert_int_equal(third.keys[0], 3);
+    story_deliver(&story, third.id, 3);
+    for (int requests = 0; requests < 3; requests++)
+        story_expect(&story, SW_WAVE_ABORT);
+    story_expect_done(&story, SW_SHORT);
+    assert_int_equal(sw_wave_stats(story.engine)->required, 5);
+    story_end(&story);
+}
+
 static void test_after_the_end_there_is_nothing_but_drops(void **state)
 {
     struct story story = story_of_node_0(8, 3, 3);
@@ -360,6 +412,8 @@ int main(void)
         cmocka_unit_test(test_a_key_is_asked_of_each_candidate_in_turn_and_then_lost),
         cmocka_unit_test(test_no_more_keys_are_asked_than_are_still_required),
         cmocka_unit_test(test_the_required_number_ends_it_and_aborts_what_is_in_flight),
+        cmocka_unit_test(test_in_order_a_later_key_is_asked_only_when_an_earlier_one_is_lost),
+        cmocka_unit_test(test_more_may_be_required_before_the_last_is_taken),
         cmocka_unit_test(test_after_the_end_there_is_nothing_but_drops),
         cmocka_unit_test(test_what_the_sink_takes_after_a_cancel_counts),
         cmocka_unit_test(test_a_sink_that_fails_ends_it_with_its_status),

@@ -86,6 +86,14 @@ SW_PUBLIC void sw_cancel_free(struct sw_cancel *cancel); /* after the calls that
  */
 SW_PUBLIC void sw_cancel_fire(struct sw_cancel *cancel);
 
+/* What a call is at. */
+enum sw_stage {
+    SW_STAGE_TRANSFER, /* symbols come from nodes or go to them, or to a folder */
+    SW_STAGE_ENCODE,   /* a file is read and its source block made ready; only bytes, of the file, and time count */
+    SW_STAGE_DECODE,   /* lost source symbols are worked out; the same */
+    SW_STAGE_CHECK,    /* a file is hashed; the same */
+};
+
 /* How a call is getting on. */
 struct sw_progress {
     uint64_t symbols;       /* done */
@@ -94,6 +102,7 @@ struct sw_progress {
     uint32_t wave;          /* the highest wave that was asked */
     uint32_t requests;      /* in flight */
     uint64_t elapsed_us;
+    enum sw_stage stage;
 };
 
 /* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */
@@ -110,6 +119,14 @@ struct sw_retrieve_options {
     struct sw_cancel *cancel;
     sw_progress_fn progress;
     void *progress_data;
+    /* Ask a key only when those before it in the list cannot be enough; default: whichever come first. */
+    bool in_order;
+    /*
+     * Asked on the calling thread when the required number of symbols is in the sink: how many more are needed. 0 ends
+     * the retrieval; more than there are keys left ends it with SW_SHORT. Default none: required is enough.
+     */
+    uint32_t (*more)(void *user_data);
+    void *more_data;
 };
 
 #define SW_RETRIEVE_OPTIONS_INIT                                                                                       \
