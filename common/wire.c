@@ -269,7 +269,7 @@ static void copy_key(const struct sw_wire_value *value, struct sw_key *key)
 static const char *const response_field_names[RESPONSE_FIELDS] = {
     [RESPONSE_SYMBOLS] = "symbols",   [RESPONSE_MISSING] = "missing",
     [RESPONSE_LEFT_OUT] = "left_out", [RESPONSE_LEFT_OUT_BYTES] = "left_out_bytes",
-    [RESPONSE_CORRUPT] = "corrupt",
+    [RESPONSE_CORRUPT] = "corrupt",   [RESPONSE_HELD] = "held",
 };
 
 static enum sw_status read_response_symbol(struct reader *reader, size_t end,
@@ -301,6 +301,7 @@ static enum sw_status read_response_field(struct reader *reader, size_t end, uin
         [RESPONSE_MISSING] = handler->missing,
         [RESPONSE_LEFT_OUT] = handler->left_out,
         [RESPONSE_CORRUPT] = handler->corrupt,
+        [RESPONSE_HELD] = handler->held,
     };
     uint32_t field = tag >> 3;
 

@@ -15,10 +15,11 @@
 /* Appends RetrieveBatchResponse.symbols with one symbol. value is external to the message, as in add_external. */
 void sw_wire_add_symbol(struct sw_rpc_message *message, const struct sw_key *key, const void *value, size_t value_bytes,
                         void (*release)(void *release_data), void *release_data);
-/* Appends one key to RetrieveBatchResponse.missing, .left_out or .corrupt. */
+/* Appends one key to RetrieveBatchResponse.missing, .left_out, .corrupt or .held. */
 void sw_wire_add_missing(struct sw_rpc_message *message, const struct sw_key *key);
 void sw_wire_add_left_out(struct sw_rpc_message *message, const struct sw_key *key);
 void sw_wire_add_corrupt(struct sw_rpc_message *message, const struct sw_key *key);
+void sw_wire_add_held(struct sw_rpc_message *message, const struct sw_key *key);
 /* Appends RetrieveBatchResponse.left_out_bytes. */
 void sw_wire_add_left_out_bytes(struct sw_rpc_message *message, uint64_t bytes);
 
@@ -46,6 +47,7 @@ struct sw_wire_response_handler {
     bool (*left_out)(void *state, const struct sw_key *key);
     bool (*corrupt)(void *state, const struct sw_key *key);
     bool (*left_out_bytes)(void *state, uint64_t bytes);
+    bool (*held)(void *state, const struct sw_key *key);
 };
 
 /*

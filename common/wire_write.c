@@ -98,6 +98,11 @@ void sw_wire_add_corrupt(struct sw_rpc_message *message, const struct sw_key *ke
     add_key(message, RESPONSE_CORRUPT, key);
 }
 
+void sw_wire_add_held(struct sw_rpc_message *message, const struct sw_key *key)
+{
+    add_key(message, RESPONSE_HELD, key);
+}
+
 void sw_wire_add_left_out_bytes(struct sw_rpc_message *message, uint64_t bytes)
 {
     struct header header = {.count = 0};

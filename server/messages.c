@@ -20,6 +20,7 @@ enum {
     REQUEST_KEYS = 1,
     REQUEST_MAX_BYTES = 2,
     REQUEST_VERIFY = 3,
+    REQUEST_KEYS_ONLY = 4,
 };
 
 /* ---- reading ---- */
@@ -90,7 +91,7 @@ static bool read_field(struct reader *reader, struct field *field)
 
 static const char *field_name(uint64_t number)
 {
-    static const char *const names[] = {"an unknown field", "keys", "max_bytes", "verify"};
+    static const char *const names[] = {"an unknown field", "keys", "max_bytes", "verify", "keys_only"};
     return names[number < sizeof(names) / sizeof(names[0]) ? number : 0];
 }
 
@@ -107,7 +108,7 @@ static enum sw_status read_fields(struct reader *reader, uint32_t keys_max, stru
                                 "the request is malformed: %s, at byte %zu, is cut short or is no field",
                                 field_name(field.number), start);
         unsigned expected = field.number == REQUEST_KEYS ? BYTES : VARINT;
-        if (field.number <= REQUEST_VERIFY && field.type != expected)
+        if (field.number <= REQUEST_KEYS_ONLY && field.type != expected)
             return sw_error_set(error, SW_INVALID_ARGUMENT,
                                 "the request is malformed: %s, at byte %zu, has wire type %u and not %u",
                                 field_name(field.number), start, field.type, expected);
@@ -122,6 +123,8 @@ static enum sw_status read_fields(struct reader *reader, uint32_t keys_max, stru
             request->max_bytes = field.value;
         } else if (field.number == REQUEST_VERIFY) {
             request->verify = field.value != 0;
+        } else if (field.number == REQUEST_KEYS_ONLY) {
+            request->keys_only = field.value != 0;
         }
     }
     return SW_OK;

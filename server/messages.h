@@ -15,6 +15,7 @@ struct sw_key_request {
     size_t count;        /* at least 1 */
     uint64_t max_bytes;
     bool verify;
+    bool keys_only;
 };
 
 /*

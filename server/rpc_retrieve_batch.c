@@ -89,13 +89,21 @@ static bool hashes_to(const struct sw_store_value *value, const struct sw_key *k
     return memcmp(hash, key->bytes, SW_KEY_BYTES) == 0;
 }
 
-/* Answers one key by reading it. */
+/* Answers one key: by reading it, or, where only the keys are wanted and no hashes, by looking it up. */
 static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, struct sw_rpc_message *message)
 {
     struct sw_store *store = self->service->store;
-    struct sw_store_value value;
+    const struct sw_key_request *request = &self->request;
+    struct sw_store_value value = {0};
     struct sw_error error = {0};
-    enum sw_status status = store->get(store, key, &value, &error);
+    bool held = false;
+    enum sw_status status;
+    if (request->keys_only && !request->verify) {
+        status = store->contains(store, key, &held, &error);
+    } else {
+        status = store->get(store, key, &value, &error);
+        held = value.bytes != NULL;
+    }
     if (status == SW_DATA_LOSS || status == SW_IO_ERROR) { /* one cannot be read; the others may well be whole */
         log_symbol(self, "a stored symbol cannot be read back", key, error.message);
         sw_wire_add_corrupt(message, key);
@@ -108,13 +116,17 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
         return sw_error_set(&self->error, SW_INTERNAL, "keys[%zu]: the node cannot read the value of %s: %s",
                             self->next, text, sw_status_name(status));
     }
-    if (!value.bytes) {
+    if (!held) {
         sw_wire_add_missing(message, key);
-    } else if (self->request.verify && !hashes_to(&value, key)) {
+    } else if (request->verify && !hashes_to(&value, key)) {
         log_symbol(self, "a stored symbol is damaged", key, "its bytes do not hash to its key");
         sw_wire_add_corrupt(message, key);
         value.release(value.release_data);
-    } else if (self->request.max_bytes > 0 && value.bytes_count > self->request.max_bytes - self->value_bytes) {
+    } else if (request->keys_only) {
+        sw_wire_add_held(message, key);
+        if (value.bytes)
+            value.release(value.release_data);
+    } else if (request->max_bytes > 0 && value.bytes_count > request->max_bytes - self->value_bytes) {
         self->left_out_bytes = value.bytes_count;
         value.release(value.release_data);
         sw_wire_add_left_out(message, key);

@@ -5,33 +5,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static ProtobufCBinaryData field_of(const struct sw_key *key)
+{
+    return (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = (uint8_t *)key->bytes};
+}
+
+/* Packs a request and frees its list of keys, which is NULL where there was no memory for it. NULL without memory. */
+static struct sw_rpc_message *pack_and_free_keys(const Symwave__V1__RetrieveBatchRequest *request)
+{
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    uint8_t *packed = NULL;
+    if (message && request->keys)
+        packed = malloc(symwave__v1__retrieve_batch_request__get_packed_size(request));
+    if (packed) {
+        sw_rpc_message_add_copy(message, packed, symwave__v1__retrieve_batch_request__pack(request, packed));
+    } else {
+        sw_rpc_message_free(message);
+        message = NULL;
+    }
+    free(packed);
+    free(request->keys);
+    return message;
+}
+
 struct sw_rpc_message *sw_message_retrieve_request(const struct sw_key *keys, const uint32_t *indexes, uint32_t count,
                                                    uint64_t max_bytes, bool verify)
 {
-    struct sw_rpc_message *message = sw_rpc_message_new();
-    ProtobufCBinaryData *fields = malloc(count * sizeof(*fields));
-    uint8_t *packed = NULL;
-    if (!message || !fields)
-        goto fail;
-    for (uint32_t i = 0; i < count; i++)
-        fields[i] = (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = (uint8_t *)keys[indexes[i]].bytes};
     Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
     request.n_keys = count;
-    request.keys = fields;
+    request.keys = malloc(count * sizeof(*request.keys));
+    for (uint32_t i = 0; request.keys && i < count; i++)
+        request.keys[i] = field_of(&keys[indexes[i]]);
     request.max_bytes = max_bytes;
     request.verify = verify;
-    packed = malloc(symwave__v1__retrieve_batch_request__get_packed_size(&request));
-    if (!packed)
-        goto fail;
-    sw_rpc_message_add_copy(message, packed, symwave__v1__retrieve_batch_request__pack(&request, packed));
-    free(packed);
-    free(fields);
-    return message;
-fail:
-    free(packed);
-    free(fields);
-    sw_rpc_message_free(message);
-    return NULL;
+    return pack_and_free_keys(&request);
+}
+
+struct sw_rpc_message *sw_message_presence_request(const struct sw_key *const *keys, uint32_t count)
+{
+    Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
+    request.n_keys = count;
+    request.keys = malloc(count * sizeof(*request.keys));
+    for (uint32_t i = 0; request.keys && i < count; i++)
+        request.keys[i] = field_of(keys[i]);
+    request.keys_only = true;
+    return pack_and_free_keys(&request);
 }
 
 /* What a node may say beside symbols: of itself, and of each symbol that it was sent. */

@@ -13,6 +13,8 @@
 /* A RetrieveBatchRequest for keys[indexes[0 .. count)]; NULL without memory. */
 struct sw_rpc_message *sw_message_retrieve_request(const struct sw_key *keys, const uint32_t *indexes, uint32_t count,
                                                    uint64_t max_bytes, bool verify);
+/* A RetrieveBatchRequest that asks which of count keys, at least 1, the node holds; NULL without memory. */
+struct sw_rpc_message *sw_message_presence_request(const struct sw_key *const *keys, uint32_t count);
 
 enum sw_stored {
     SW_STORED_NEW,

@@ -55,12 +55,12 @@ static void test_unknown_fields_of_every_wire_type_are_passed_over(void **state)
     struct sw_error error;
 
     (void)state;
-    assert_int_equal(READ("\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" /* 6, varint */
-                          "\x39"
-                          "12345678"    /* 7, 64 bits */
-                          "\x42\x03xyz" /* 8, bytes */
-                          "\x4d"
-                          "1234"                     /* 9, 32 bits */
+    assert_int_equal(READ("\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" /* 7, varint */
+                          "\x41"
+                          "12345678"    /* 8, 64 bits */
+                          "\x4a\x03xyz" /* 9, bytes */
+                          "\x55"
+                          "1234"                     /* 10, 32 bits */
                           "\xfa\xff\xff\xff\x0f\x00" /* 2^29-1, bytes */
                           "\x12\x20" KEY_TEXT,
                           &told, &error),
@@ -103,8 +103,8 @@ static void test_what_is_not_a_response_is_refused_with_field_and_byte(void **st
         CASE("\x22\x01x", "left_out_bytes[0]: a field has the wrong wire type at byte 0"),
         CASE("\x0a\x02\x10\x01", "symbols[0].value: a field has the wrong wire type at byte 2"),
         CASE("\x0b\x0c", "symbols[0]: a field has the wrong wire type at byte 0"),
-        CASE("\x33\x34", "RetrieveBatchResponse: a group or an unknown wire type at byte 0"),
-        CASE("\x36", "RetrieveBatchResponse: a group or an unknown wire type at byte 0"),
+        CASE("\x3b\x3c", "RetrieveBatchResponse: a group or an unknown wire type at byte 0"),
+        CASE("\x3e", "RetrieveBatchResponse: a group or an unknown wire type at byte 0"),
         CASE("\x39"
              "1234",
              "RetrieveBatchResponse: a field is cut short at byte 0"),

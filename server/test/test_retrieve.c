@@ -227,8 +227,8 @@ static void test_unknown_fields_of_a_later_version_are_passed_over(void **state)
 {
     struct node *node = *state;
     struct sw_key key = node_put(node, 1, 10);
-    /* Field 4 a number, field 5 a string, field 6 four bytes, and then the one key. */
-    uint8_t request[10 + 34] = {0x20, 0x05, 0x2a, 0x01, 'x', 0x35, 1, 2, 3, 4, 0x0a, 32};
+    /* Field 5 a number, field 6 a string, field 7 four bytes, and then the one key. */
+    uint8_t request[10 + 34] = {0x28, 0x05, 0x32, 0x01, 'x', 0x3d, 1, 2, 3, 4, 0x0a, 32};
     memcpy(request + 12, &key, sizeof(key));
     struct reply reply = node_call(node, SYMBOL_STORE "RetrieveBatch", request, sizeof(request));
     struct told *told = told_of(&reply);
