@@ -19,6 +19,7 @@ struct told {
     const Symwave__V1__RetrieveBatchResponse *expected; /* NULL: protobuf-c refuses the bytes */
     size_t symbols;
     size_t missing;
+    size_t held;
 };
 
 static bool on_symbol(void *state, const struct sw_key *key, const struct sw_wire_value *value)
@@ -39,15 +40,29 @@ static bool on_symbol(void *state, const struct sw_key *key, const struct sw_wir
     return true;
 }
 
+static void require_next(const ProtobufCBinaryData *keys, size_t count, size_t next, const struct sw_key *key)
+{
+    REQUIRE(next < count);
+    REQUIRE(keys[next].len == SW_KEY_BYTES && memcmp(keys[next].data, key->bytes, SW_KEY_BYTES) == 0);
+}
+
 static bool on_missing(void *state, const struct sw_key *key)
 {
     struct told *told = state;
 
-    if (told->expected) {
-        REQUIRE(told->missing < told->expected->n_missing);
-        REQUIRE(memcmp(told->expected->missing[told->missing].data, key->bytes, SW_KEY_BYTES) == 0);
-    }
+    if (told->expected)
+        require_next(told->expected->missing, told->expected->n_missing, told->missing, key);
     told->missing++;
+    return true;
+}
+
+static bool on_held(void *state, const struct sw_key *key)
+{
+    struct told *told = state;
+
+    if (told->expected)
+        require_next(told->expected->held, told->expected->n_held, told->held, key);
+    told->held++;
     return true;
 }
 
@@ -78,7 +93,8 @@ static struct sw_rpc_message *message_of(const uint8_t *data, size_t size, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct sw_wire_response_handler handler = {.symbol = on_symbol, .missing = on_missing};
+    static const struct sw_wire_response_handler handler = {
+        .symbol = on_symbol, .missing = on_missing, .held = on_held};
     struct sw_error error = {0};
 
     if (size == 0)
@@ -93,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum sw_status status = sw_wire_read_response(message, &handler, &told, &error);
     REQUIRE(status == SW_OK || (status == SW_PROTOCOL_ERROR && error.message[0] != '\0'));
     if (status == SW_OK && expected)
-        REQUIRE(told.symbols == expected->n_symbols && told.missing == expected->n_missing);
+        REQUIRE(told.symbols == expected->n_symbols && told.missing == expected->n_missing &&
+                told.held == expected->n_held);
     if (expected)
         symwave__v1__retrieve_batch_response__free_unpacked(expected, NULL);
     status = sw_wire_read_store_request(message, on_store, NULL, &error);

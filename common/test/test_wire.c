@@ -51,6 +51,7 @@ static void random_response(Response *response)
     random_keys(&response->missing, &response->n_missing);
     random_keys(&response->left_out, &response->n_left_out);
     random_keys(&response->corrupt, &response->n_corrupt);
+    random_keys(&response->held, &response->n_held);
     response->left_out_bytes = random_next() >> (random_next() % 64);
 }
 
@@ -122,6 +123,10 @@ static struct sw_rpc_message *write_response(const Response *response)
     for (size_t i = 0; i < response->n_corrupt; i++) {
         key = key_of(&response->corrupt[i]);
         sw_wire_add_corrupt(message, &key);
+    }
+    for (size_t i = 0; i < response->n_held; i++) {
+        key = key_of(&response->held[i]);
+        sw_wire_add_held(message, &key);
     }
     return message;
 }

@@ -104,6 +104,13 @@ static bool on_corrupt(void *state, const struct sw_key *key)
     return goes_on(told);
 }
 
+static bool on_held(void *state, const struct sw_key *key)
+{
+    struct told *told = state;
+    add_key(&told->response.held, &told->response.n_held, key);
+    return goes_on(told);
+}
+
 static bool on_left_out_bytes(void *state, uint64_t bytes)
 {
     struct told *told = state;
@@ -130,7 +137,8 @@ const struct sw_wire_response_handler all_handlers = {.symbol = on_symbol,
                                                       .missing = on_missing,
                                                       .left_out = on_left_out,
                                                       .corrupt = on_corrupt,
-                                                      .left_out_bytes = on_left_out_bytes};
+                                                      .left_out_bytes = on_left_out_bytes,
+                                                      .held = on_held};
 
 void told_init(struct told *told)
 {
@@ -157,6 +165,7 @@ void response_clear(Response *response)
     free_keys(response->missing, response->n_missing);
     free_keys(response->left_out, response->n_left_out);
     free_keys(response->corrupt, response->n_corrupt);
+    free_keys(response->held, response->n_held);
 }
 
 void request_clear(StoreRequest *request)

@@ -129,6 +129,10 @@ ask $store/RetrieveBatch "{\"keys\": [\"$one\", \"$absent\"], \"verify\": true}"
 answers "RetrieveBatch with verify sends what is whole" "$one" '[.[].symbols // [] | .[].key] | join(" ")'
 answers "RetrieveBatch with verify finds nothing corrupt" "0" '[.[].corrupt // [] | .[]] | length'
 
+ask $store/RetrieveBatch "{\"keys\": [\"$large\", \"$absent\", \"$one\"], \"keys_only\": true}"
+answers "RetrieveBatch with keys_only says what is held and what is missing, and sends no value" \
+    "[{\"missing\":[\"$absent\"],\"held\":[\"$large\",\"$one\"]}]" 'tojson'
+
 ask $store/GetNodeInfo '{}'
 answers "GetNodeInfo tells id, version and the limits that were given" \
     "node-1 0.1.0 $keys_max $value_bytes_max $message_bytes_max $store_symbols_max $store_bytes_max true" \

@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(memcmp(expected->keys[i].data, request.keys[i].bytes, SW_KEY_BYTES) == 0);
     REQUIRE(expected->max_bytes == request.max_bytes);
     REQUIRE((expected->verify != 0) == request.verify);
+    REQUIRE((expected->keys_only != 0) == request.keys_only);
     symwave__v1__retrieve_batch_request__free_unpacked(expected, NULL);
     free(request.keys);
     return 0;

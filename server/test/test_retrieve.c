@@ -58,13 +58,26 @@ static struct reply retrieve(struct node *node, const struct key_list *list, uin
     return node_call_packed(node, SYMBOL_STORE "RetrieveBatch", &request.base);
 }
 
+/* Asks for the keys only; and for no more than one byte of values, which must not matter. */
+static struct reply retrieve_keys(struct node *node, const struct key_list *list, bool verify)
+{
+    Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
+    request.n_keys = list->count;
+    request.keys = list->data;
+    request.max_bytes = 1;
+    request.verify = verify;
+    request.keys_only = true;
+    return node_call_packed(node, SYMBOL_STORE "RetrieveBatch", &request.base);
+}
+
 /* ---- what a stream's messages say, in order ---- */
 
 enum kind {
     SYMBOL,
     MISSING,
     LEFT_OUT,
-    CORRUPT
+    CORRUPT,
+    HELD
 };
 
 struct told {
@@ -108,6 +121,8 @@ static struct told *told_of(struct reply *reply)
             tell(told, CORRUPT, &response->corrupt[i], 0);
         for (size_t i = 0; i < response->n_left_out; i++)
             tell(told, LEFT_OUT, &response->left_out[i], 0);
+        for (size_t i = 0; i < response->n_held; i++)
+            tell(told, HELD, &response->held[i], 0);
         if (response->n_left_out > 0)
             told->left_out_bytes = response->left_out_bytes;
         if (reply->messages[m].bytes_count > told->largest_message)
@@ -122,6 +137,22 @@ static void assert_told(const struct told *told, size_t at, enum kind kind, cons
 {
     assert_int_equal(told->kind[at], kind);
     assert_memory_equal(&told->keys[at], key, sizeof(*key));
+}
+
+/* Every third key of the list, from the first on, is told as missing and the others as a kind, each in its order. */
+static void assert_told_in_order_with_every_third_missing(const struct told *told, const struct key_list *list,
+                                                          enum kind kind)
+{
+    size_t at[2] = {0, 0};
+    assert_int_equal(told->count, list->count);
+    for (size_t i = 0; i < told->count; i++) {
+        assert_true(told->kind[i] == kind || told->kind[i] == MISSING);
+        size_t *next = &at[told->kind[i] == MISSING];
+        while ((*next % 3 == 0) != (told->kind[i] == MISSING))
+            ++*next;
+        assert_memory_equal(&told->keys[i], &list->keys[*next], sizeof(struct sw_key));
+        ++*next;
+    }
 }
 
 /* ---- BatchGetValues ---- */
@@ -205,6 +236,8 @@ static void test_bad_key_lists_are_refused_by_name_index_and_limit(void **state)
         reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "malformed");
         reply = node_call(node, methods[i], "\x12\x01x", 3);
         reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "max_bytes, at byte 0, has wire type 2 and not 0");
+        reply = node_call(node, methods[i], "\x22\x01x", 3);
+        reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "keys_only, at byte 0, has wire type 2 and not 0");
 
         struct key_list list = keys_new(5001);
         reply = i == 0 ? batch_get(node, &list) : retrieve(node, &list, 0, false);
@@ -247,17 +280,7 @@ static void test_retrieve_answers_each_key_once_in_order(void **state)
         list.keys[i] = i % 3 == 0 ? missing_key(i) : node_put(node, i, i % 50 == 1 ? 65536 : 1 + i * 3);
     struct reply reply = retrieve(node, &list, 0, false);
     struct told *told = told_of(&reply);
-    assert_int_equal(told->count, list.count);
-    /* Each kind by itself is in the order of the request. */
-    size_t at[2] = {0, 0};
-    for (size_t i = 0; i < told->count; i++) {
-        assert_true(told->kind[i] == SYMBOL || told->kind[i] == MISSING);
-        size_t *next = &at[told->kind[i] == MISSING];
-        while ((*next % 3 == 0) != (told->kind[i] == MISSING))
-            ++*next;
-        assert_memory_equal(&told->keys[i], &list.keys[*next], sizeof(struct sw_key));
-        ++*next;
-    }
+    assert_told_in_order_with_every_third_missing(told, &list, SYMBOL);
     free(told);
     keys_free(&list);
 }
@@ -329,20 +352,24 @@ static void test_max_bytes_is_never_passed_and_the_rest_is_left_out(void **state
     keys_free(&list);
 }
 
+/* Puts a value of which one bit is wrong under the key of value_make(number, bytes). */
+static void put_damaged(struct node *node, const struct sw_key *key, uint32_t number, size_t bytes)
+{
+    struct sw_error error;
+    uint8_t *wrong = value_make(number, bytes);
+    wrong[bytes - 1] ^= 1;
+    assert_int_equal(node->rocksdb->put_batch(node->rocksdb, key, (const uint8_t *const *)&wrong, &bytes, 1, &error),
+                     SW_OK);
+    free(wrong);
+}
+
 static void test_verify_answers_damaged_values_as_corrupt_and_logs_them(void **state)
 {
     struct node *node = *state;
     struct key_list list = keys_new(3);
-    struct sw_error error;
     for (uint32_t i = 0; i < 3; i++)
         list.keys[i] = node_put(node, i, 60000);
-    uint8_t *wrong = value_make(1, 60000);
-    const size_t wrong_bytes = 60000;
-    wrong[59999] ^= 1;
-    assert_int_equal(
-        node->rocksdb->put_batch(node->rocksdb, &list.keys[1], (const uint8_t *const *)&wrong, &wrong_bytes, 1, &error),
-        SW_OK);
-    free(wrong);
+    put_damaged(node, &list.keys[1], 1, 60000);
     struct reply reply = retrieve(node, &list, 0, true);
     struct told *told = told_of(&reply);
     assert_int_equal(told->count, 3);
@@ -353,6 +380,130 @@ static void test_verify_answers_damaged_values_as_corrupt_and_logs_them(void **s
     assert_int_equal(atomic_load(&node->errors_logged), 1);
     free(told);
     keys_free(&list);
+}
+
+/* ---- RetrieveBatch of keys only ---- */
+
+static void test_keys_only_tells_held_and_missing_in_order_without_values(void **state)
+{
+    struct node *node = *state;
+    struct key_list list = keys_new(900);
+    for (uint32_t i = 0; i < list.count; i++)
+        list.keys[i] = i % 3 == 0 ? missing_key(i) : node_put(node, i, i % 50 == 1 ? 65536 : 1 + i * 3);
+    for (int verify = 0; verify < 2; verify++) {
+        struct reply reply = retrieve_keys(node, &list, verify);
+        assert_int_equal(reply.count, 4); /* ceil(900 / 256) */
+        struct told *told = told_of(&reply);
+        assert_told_in_order_with_every_third_missing(told, &list, HELD);
+        assert_int_equal(told->largest_message, 256 * 34);
+        free(told);
+    }
+    keys_free(&list);
+}
+
+static void test_keys_only_takes_as_many_keys_as_any_request(void **state)
+{
+    struct node *node = *state;
+    struct key_list list = keys_new(5001);
+    for (uint32_t i = 0; i < list.count; i++)
+        list.keys[i] = i % 3 == 0 ? missing_key(i) : i < 300 ? node_put(node, i, 5000) : list.keys[i % 300];
+    struct reply reply = retrieve_keys(node, &list, false);
+    reply_expect(&reply, SW_RPC_INVALID_ARGUMENT, "keys: 5001 keys in one request, the limit is 5000");
+    list.count = 5000;
+    reply = retrieve_keys(node, &list, false);
+    assert_int_equal(reply.count, 20); /* ceil(5000 / 256) */
+    struct told *told = told_of(&reply);
+    assert_told_in_order_with_every_third_missing(told, &list, HELD);
+    free(told);
+    keys_free(&list);
+}
+
+static void test_keys_only_finds_damage_where_it_is_to_verify(void **state)
+{
+    struct node *node = *state;
+    struct key_list list = keys_new(4);
+    for (uint32_t i = 0; i < 3; i++)
+        list.keys[i] = node_put(node, i, i == 0 ? 100 : 60000); /* in a table, in blob files */
+    list.keys[3] = missing_key(3);
+    put_damaged(node, &list.keys[1], 1, 60000);
+    struct reply reply = retrieve_keys(node, &list, true);
+    struct told *told = told_of(&reply);
+    assert_int_equal(told->count, 4);
+    assert_told(told, 0, MISSING, &list.keys[3]);
+    assert_told(told, 1, CORRUPT, &list.keys[1]);
+    assert_told(told, 2, HELD, &list.keys[0]);
+    assert_told(told, 3, HELD, &list.keys[2]);
+    assert_int_equal(atomic_load(&node->errors_logged), 1);
+    free(told);
+
+    reply = retrieve_keys(node, &list, false);
+    told = told_of(&reply);
+    assert_int_equal(told->count, 4);
+    assert_told(told, 0, MISSING, &list.keys[3]);
+    for (size_t i = 0; i < 3; i++)
+        assert_told(told, 1 + i, HELD, &list.keys[i]);
+    assert_int_equal(atomic_load(&node->errors_logged), 1);
+    free(told);
+    keys_free(&list);
+}
+
+/* A store over the real one whose look-up of one key fails, and that counts how often a value is read. */
+struct half_blind_store {
+    struct sw_store store;
+    struct sw_store *under;
+    struct sw_key key;
+    _Atomic(enum sw_status) status;
+    atomic_uint gets;
+};
+
+static enum sw_status half_blind_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
+                                     struct sw_error *error)
+{
+    struct half_blind_store *self = (struct half_blind_store *)store;
+    atomic_fetch_add(&self->gets, 1);
+    return self->under->get(self->under, key, value, error);
+}
+
+static enum sw_status half_blind_contains(struct sw_store *store, const struct sw_key *key, bool *held,
+                                          struct sw_error *error)
+{
+    struct half_blind_store *self = (struct half_blind_store *)store;
+    if (sw_key_compare(key, &self->key) == 0)
+        return sw_error_set(error, self->status, "the disk has burnt");
+    return self->under->contains(self->under, key, held, error);
+}
+
+static void test_a_look_up_that_fails_is_answered_as_a_read_that_fails(void **state)
+{
+    struct node *node = node_new();
+    struct half_blind_store blind = {
+        .store = {.size = sizeof(struct sw_store), .get = half_blind_get, .contains = half_blind_contains},
+        .under = node->rocksdb};
+    struct key_list list = keys_new(3);
+    (void)state;
+    node->store = &blind.store;
+    node_start(node);
+    for (uint32_t i = 0; i < 3; i++)
+        list.keys[i] = node_put(node, i, 5000);
+    blind.key = list.keys[1];
+    static const enum sw_status one_is_bad[] = {SW_IO_ERROR, SW_DATA_LOSS};
+    for (unsigned i = 0; i < 2; i++) {
+        blind.status = one_is_bad[i];
+        struct reply reply = retrieve_keys(node, &list, false);
+        struct told *told = told_of(&reply);
+        assert_int_equal(told->count, 3);
+        assert_told(told, 0, CORRUPT, &list.keys[1]);
+        assert_told(told, 1, HELD, &list.keys[0]);
+        assert_told(told, 2, HELD, &list.keys[2]);
+        assert_int_equal(atomic_load(&node->errors_logged), 1 + i);
+        free(told);
+    }
+    blind.status = SW_NO_MEMORY;
+    struct reply reply = retrieve_keys(node, &list, false);
+    reply_expect(&reply, SW_RPC_INTERNAL, "keys[1]: the node cannot read the value of ");
+    assert_int_equal(atomic_load(&blind.gets), 0);
+    keys_free(&list);
+    node_free(node);
 }
 
 /* ---- GetNodeInfo ---- */
@@ -395,6 +546,10 @@ int main(void)
         TEST(test_retrieve_tells_runs_of_missing_keys_in_pieces),
         TEST(test_max_bytes_is_never_passed_and_the_rest_is_left_out),
         TEST(test_verify_answers_damaged_values_as_corrupt_and_logs_them),
+        TEST(test_keys_only_tells_held_and_missing_in_order_without_values),
+        TEST(test_keys_only_takes_as_many_keys_as_any_request),
+        TEST(test_keys_only_finds_damage_where_it_is_to_verify),
+        cmocka_unit_test(test_a_look_up_that_fails_is_answered_as_a_read_that_fails),
         TEST(test_node_info_tells_who_what_and_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,14 +39,16 @@ enum manner {
     ALL_MISSING, /* lies about having nothing */
     LEFT_OUT,    /* leaves everything out, for ever */
     CORRUPT,     /* says that its own copies are bad */
+    HELD,        /* says that it holds them, which nobody asked, and sends none */
     FAILS,       /* an error status half-way */
     BUSY,        /* RESOURCE_EXHAUSTED at once */
     MANNERS
 };
 
-static const char *const manner_names[MANNERS] = {
-    "good",  "garbage", "bad bytes", "wrong key",  "short key",   "unasked",  "duplicates", "empty", "oversized",
-    "giant", "flood",   "silent",    "no answers", "all missing", "left out", "corrupt",    "fails", "busy"};
+static const char *const manner_names[MANNERS] = {"good",    "garbage",    "bad bytes",  "wrong key",   "short key",
+                                                  "unasked", "duplicates", "empty",      "oversized",   "giant",
+                                                  "flood",   "silent",     "no answers", "all missing", "left out",
+                                                  "corrupt", "held",       "fails",      "busy"};
 
 static uint8_t values[VALUES + 1][VALUE_BYTES]; /* the last is never asked for */
 static struct sw_key keys[VALUES + 1];
@@ -142,6 +144,9 @@ static struct sw_rpc_message *answer(const struct served *served, const struct s
         break;
     case CORRUPT:
         sw_wire_add_corrupt(message, key);
+        break;
+    case HELD:
+        sw_wire_add_held(message, key);
         break;
     default:
         add(message, key, values[index], VALUE_BYTES);
