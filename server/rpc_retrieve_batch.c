@@ -29,6 +29,7 @@ struct retrieval {
     size_t next;             /* the first key that is not answered yet */
     uint64_t value_bytes;    /* of values answered */
     uint64_t left_out_bytes; /* of the value that did not fit; not 0: nothing more is read */
+    bool to_sync;            /* a key said to be held may not be durable yet */
     enum sw_status status;
     struct sw_error error;
 
@@ -124,6 +125,7 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
         value.release(value.release_data);
     } else if (request->keys_only) {
         sw_wire_add_held(message, key);
+        self->to_sync = true;
         if (value.bytes)
             value.release(value.release_data);
     } else if (request->max_bytes > 0 && value.bytes_count > request->max_bytes - self->value_bytes) {
@@ -136,6 +138,21 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
         sw_wire_add_symbol(message, key, value.bytes, value.bytes_count, value.release, value.release_data);
     }
     return SW_OK;
+}
+
+/* Makes durable what has been called held: a caller relies on it, and sends nothing. */
+static enum sw_status sync_held(struct retrieval *self)
+{
+    struct sw_store *store = self->service->store;
+    struct sw_error error = {0};
+    char quoted[SW_ERROR_MESSAGE_SIZE];
+    self->to_sync = false;
+    enum sw_status status = store->sync(store, &error);
+    if (status == SW_OK)
+        return SW_OK;
+    sw_log(self->service->logger, SW_LOG_ERROR, "cannot make symbols durable", "error=%s",
+           sw_log_quote(error.message, quoted, sizeof(quoted)));
+    return sw_error_set(&self->error, SW_INTERNAL, "the node cannot make symbols durable: %s", sw_status_name(status));
 }
 
 /* Fills the next message. NULL, with self->status set where it is an error, when there is none to send any more. */
@@ -164,7 +181,10 @@ static struct sw_rpc_message *read_message(struct retrieval *self)
             break;
         self->next++;
     }
-    if (self->next > first && self->status != SW_CANCELLED)
+    bool durable = !self->to_sync || sync_held(self) == SW_OK;
+    if (!durable)
+        self->status = SW_INTERNAL;
+    if (self->next > first && self->status != SW_CANCELLED && durable)
         return message; /* an error follows what was read before it */
     sw_rpc_message_free(message);
     return NULL;

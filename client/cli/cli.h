@@ -42,6 +42,10 @@ struct command {
 };
 enum exit_status cmd_store(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_fetch(int argc, char **argv, struct common_options *common);
+enum exit_status cmd_put(int argc, char **argv, struct common_options *common);
+enum exit_status cmd_get(int argc, char **argv, struct common_options *common);
+enum exit_status cmd_encode(int argc, char **argv, struct common_options *common);
+enum exit_status cmd_decode(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_route(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_key(int argc, char **argv, struct common_options *common);

@@ -5,11 +5,16 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"store", cmd_store}, {"fetch", cmd_fetch}, {"route", cmd_route}, {"nodes", cmd_nodes}, {"key", cmd_key},
+    {"put", cmd_put},     {"get", cmd_get},     {"encode", cmd_encode}, {"decode", cmd_decode}, {"store", cmd_store},
+    {"fetch", cmd_fetch}, {"route", cmd_route}, {"nodes", cmd_nodes},   {"key", cmd_key},
 };
 
-static const char doc[] = "Stores symbols on the nodes of a network and fetches them back."
+static const char doc[] = "Puts files on the nodes of a network, as symbols, and gets them back."
                           "\vCommands:\n"
+                          "  put FILE       cut a file into symbols, store them on nodes, write its layout\n"
+                          "  get LAYOUT     fetch enough symbols of a file and rebuild it\n"
+                          "  encode FILE    cut a file into symbols in a folder, and write its layout\n"
+                          "  decode LAYOUT  rebuild a file from symbols in a folder\n"
                           "  store FILE...  store each file as one symbol on its nearest nodes\n"
                           "  fetch          fetch symbols into a folder, one file a symbol\n"
                           "  route KEY...   print which nodes are asked for a key, nearest first\n"
@@ -22,6 +27,8 @@ static const char doc[] = "Stores symbols on the nodes of a network and fetches 
                           "    address: 10.0.0.1:4000\n"
                           "\n"
                           "Examples:\n"
+                          "  symwave --nodes nodes.yaml put film.mkv --layout film.json\n"
+                          "  symwave --nodes nodes.yaml get film.json --out film.mkv\n"
                           "  symwave --nodes nodes.yaml nodes\n"
                           "  symwave --nodes nodes.yaml store parts/* > keys.tsv\n"
                           "  symwave --nodes nodes.yaml fetch --task t1 --keys keys.tsv --out parts.again\n"
@@ -74,7 +81,7 @@ int main(int argc, char **argv)
         argv[0] = program; /* whatever the path, errors begin with the name */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
     if (!line.command)
-        usage_error(&line.common, "name a command: store, fetch, route, nodes or key");
+        usage_error(&line.common, "name a command: put, get, encode, decode, store, fetch, route, nodes or key");
     line.common.command = line.command->name;
     snprintf(name, sizeof(name), "symwave %s", line.command->name);
     argv[line.at] = name;

@@ -38,35 +38,64 @@ void progress_begin(const char *verb, uint64_t total)
     pthread_mutex_unlock(&lock);
 }
 
+/* How much is done of how much, where that is known, and what is left in time. */
+static void write_rest(char *text, size_t size, double done, double total, uint64_t elapsed_us)
+{
+    if (done > 0 && total > done) {
+        uint64_t seconds = (uint64_t)((double)elapsed_us / done * (total - done) / 1e6) + 1;
+        snprintf(text, size, ", %llu:%02u left", (unsigned long long)(seconds / 60), (unsigned)(seconds % 60));
+    }
+}
+
+static void write_transfer(char *text, size_t size, const struct sw_progress *progress)
+{
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE];
+    uint64_t total = progress->symbols_total ? progress->symbols_total : line.total;
+
+    snprintf(text, size, "%s %llu", line.verb, (unsigned long long)progress->symbols);
+    size_t length = strlen(text);
+    if (total > 0)
+        snprintf(text + length, size - length, " of %llu symbols, %u %%", (unsigned long long)total,
+                 (unsigned)(progress->symbols * 100 / total));
+    else
+        snprintf(text + length, size - length, " symbols");
+    length = strlen(text);
+    snprintf(text + length, size - length, ", %s, %s", format_bytes(progress->bytes, bytes),
+             format_rate(progress->bytes, progress->elapsed_us, rate));
+    length = strlen(text);
+    write_rest(text + length, size - length, (double)progress->symbols, (double)total, progress->elapsed_us);
+    length = strlen(text);
+    snprintf(text + length, size - length, ", wave %u, %u requests", progress->wave, progress->requests);
+}
+
+/* A stage that only this machine works on. */
+static void write_local(char *text, size_t size, const struct sw_progress *progress)
+{
+    static const char *const verbs[] = {
+        [SW_STAGE_ENCODE] = "read and encoded", [SW_STAGE_DECODE] = "decoded", [SW_STAGE_CHECK] = "checked"};
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE];
+
+    snprintf(text, size, "%s %s, %s", verbs[progress->stage], format_bytes(progress->bytes, bytes),
+             format_rate(progress->bytes, progress->elapsed_us, rate));
+    size_t length = strlen(text);
+    if (progress->bytes_total > 0)
+        snprintf(text + length, size - length, ", %u %%", (unsigned)(progress->bytes * 100 / progress->bytes_total));
+    length = strlen(text);
+    write_rest(text + length, size - length, (double)progress->bytes, (double)progress->bytes_total,
+               progress->elapsed_us);
+}
+
 void progress_show(const struct sw_progress *progress, void *user_data)
 {
-    char text[256], bytes[NUMBER_SIZE], rate[NUMBER_SIZE];
-    size_t length;
+    char text[256];
 
     (void)user_data;
     pthread_mutex_lock(&lock);
     if (line.active) {
-        uint64_t total = progress->symbols_total ? progress->symbols_total : line.total;
-        snprintf(text, sizeof(text), "%s %llu", line.verb, (unsigned long long)progress->symbols);
-        length = strlen(text);
-        if (total > 0)
-            snprintf(text + length, sizeof(text) - length, " of %llu symbols, %u %%", (unsigned long long)total,
-                     (unsigned)(progress->symbols * 100 / total));
+        if (progress->stage == SW_STAGE_TRANSFER)
+            write_transfer(text, sizeof(text), progress);
         else
-            snprintf(text + length, sizeof(text) - length, " symbols");
-        length = strlen(text);
-        snprintf(text + length, sizeof(text) - length, ", %s, %s", format_bytes(progress->bytes, bytes),
-                 format_rate(progress->bytes, progress->elapsed_us, rate));
-        length = strlen(text);
-        if (progress->symbols > 0 && total > progress->symbols) {
-            double left_us =
-                (double)progress->elapsed_us / (double)progress->symbols * (double)(total - progress->symbols);
-            uint64_t seconds = (uint64_t)(left_us / 1e6) + 1;
-            snprintf(text + length, sizeof(text) - length, ", %llu:%02u left", (unsigned long long)(seconds / 60),
-                     (unsigned)(seconds % 60));
-        }
-        length = strlen(text);
-        snprintf(text + length, sizeof(text) - length, ", wave %u, %u requests", progress->wave, progress->requests);
+            write_local(text, sizeof(text), progress);
         /* One character less than the line has, so that the cursor does not go to the next. */
         fprintf(stderr, "\r%.*s\033[K", (int)terminal_columns() - 1, text);
         fflush(stderr);

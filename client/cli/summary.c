@@ -53,6 +53,22 @@ static void print_waves(FILE *out, const struct sw_report *report)
     }
 }
 
+/* What a retrieval took, beside what came of it. */
+static void print_retrieval(FILE *out, const struct sw_report *report)
+{
+    char bytes[NUMBER_SIZE], elapsed[NUMBER_SIZE];
+
+    fprintf(out, "  requests      %llu, %llu failed\n", (u64)report->requests, (u64)report->requests_failed);
+    fprintf(out, "  over-fetch    %.2f %% (%llu symbol%s, %s)\n",
+            report->bytes > 0 ? 100.0 * (double)report->bytes_wasted / (double)report->bytes : 0.0,
+            (u64)report->symbols_wasted, plural(report->symbols_wasted), format_bytes(report->bytes_wasted, bytes));
+    print_budget(out, report->budget_high_water_bytes, report->budget_bytes);
+    if (report->first_symbol_us > 0)
+        fprintf(out, "  first symbol  after %s\n", format_time(report->first_symbol_us, elapsed));
+    print_waves(out, report);
+    print_bad_nodes(out, report->nodes, report->node_count);
+}
+
 void print_fetch_summary(FILE *out, const struct sw_report *report, const char *folder)
 {
     char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE];
@@ -65,14 +81,20 @@ void print_fetch_summary(FILE *out, const struct sw_report *report, const char *
     fprintf(out, "  keys          %llu", (u64)report->keys);
     if (report->keys_duplicate > 0)
         fprintf(out, ", and %llu more of the same", (u64)report->keys_duplicate);
-    fprintf(out, "\n  requests      %llu, %llu failed\n", (u64)report->requests, (u64)report->requests_failed);
-    fprintf(out, "  over-fetch    %.2f %% (%llu symbol%s, %s)\n",
-            report->bytes > 0 ? 100.0 * (double)report->bytes_wasted / (double)report->bytes : 0.0,
-            (u64)report->symbols_wasted, plural(report->symbols_wasted), format_bytes(report->bytes_wasted, bytes));
+    fputc('\n', out);
+    print_retrieval(out, report);
+}
+
+/* What a store took, beside what came of it. */
+static void print_replicas(FILE *out, const struct sw_store_report *report)
+{
+    char bytes[NUMBER_SIZE];
+
+    fprintf(out, "  replicas      %llu wanted: %llu stored, %llu there already, %llu refused, %llu failed\n",
+            (u64)report->replicas_wanted, (u64)report->replicas_placed, (u64)report->replicas_present,
+            (u64)report->replicas_refused, (u64)report->replicas_failed);
+    fprintf(out, "  requests      %llu, %s sent\n", (u64)report->requests, format_bytes(report->bytes_sent, bytes));
     print_budget(out, report->budget_high_water_bytes, report->budget_bytes);
-    if (report->first_symbol_us > 0)
-        fprintf(out, "  first symbol  after %s\n", format_time(report->first_symbol_us, elapsed));
-    print_waves(out, report);
     print_bad_nodes(out, report->nodes, report->node_count);
 }
 
@@ -84,12 +106,73 @@ void print_store_summary(FILE *out, const struct sw_store_report *report)
             (u64)(report->symbols - report->symbols_without_replica), (u64)report->symbols, plural(report->symbols),
             format_bytes(report->bytes, bytes), format_time(report->elapsed_us, elapsed),
             format_rate(report->bytes, report->elapsed_us, rate));
-    fprintf(out, "  replicas      %llu wanted: %llu stored, %llu there already, %llu refused, %llu failed\n",
-            (u64)report->replicas_wanted, (u64)report->replicas_placed, (u64)report->replicas_present,
-            (u64)report->replicas_refused, (u64)report->replicas_failed);
-    fprintf(out, "  requests      %llu, %s sent\n", (u64)report->requests, format_bytes(report->bytes_sent, bytes));
-    print_budget(out, report->budget_high_water_bytes, report->budget_bytes);
-    print_bad_nodes(out, report->nodes, report->node_count);
+    print_replicas(out, report);
+}
+
+/* The most memory that a job's own buffers had, the client's budget aside. */
+static void print_buffers(FILE *out, uint64_t bytes)
+{
+    fprintf(out, "  buffers       %.1f MiB at most\n", (double)bytes / (1 << 20));
+}
+
+void print_put_summary(FILE *out, const struct sw_put_report *report, const char *file, const char *layout)
+{
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], encode[NUMBER_SIZE], hash[SW_KEY_BASE58_SIZE];
+
+    sw_key_to_base58(&report->hash, hash);
+    fprintf(out, "%s %s: %llu source and %llu repair symbols, layout in %s\n", report->store ? "put" : "encoded", file,
+            (u64)report->source_symbols, (u64)report->repair_symbols, layout);
+    fprintf(out, "  hash          %s\n", hash);
+    fprintf(out, "  amount        %s in %s, %s; %s of it to read and prepare\n", format_bytes(report->bytes, bytes),
+            format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate),
+            format_time(report->encode_us, encode));
+    if (report->store)
+        print_replicas(out, report->store);
+    print_buffers(out, report->buffers_bytes);
+}
+
+void print_put_failure(const struct sw_put_report *report, enum sw_status status, const char *message)
+{
+    char text[SW_KEY_BASE58_SIZE];
+
+    for (uint64_t i = 0; report && i < report->unplaced_sample_count; i++) {
+        sw_key_to_base58(&report->unplaced_sample[i], text);
+        print_error("symbol %s is on no node", text);
+    }
+    if (report && report->unplaced > report->unplaced_sample_count)
+        print_error("and %llu more symbols are on no node", (u64)(report->unplaced - report->unplaced_sample_count));
+    if (report && report->store && report->store->symbols > 0 &&
+        (status == SW_SHORT || status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED))
+        print_error("%s; run this again for the rest, what is stored stays", message);
+    else
+        print_error("%s", message);
+}
+
+void print_get_summary(FILE *out, const struct sw_get_report *report, const char *file)
+{
+    char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], decode[NUMBER_SIZE], check[NUMBER_SIZE];
+    const bool done = report->status == SW_OK;
+
+    if (report->already_there) {
+        fprintf(out, "%s is there already, %s, and its hash is right: nothing was fetched\n", file,
+                format_bytes(report->bytes, bytes));
+        return;
+    }
+    fprintf(out, done ? "got %s: its hash is right\n" : "%s is not complete\n", file);
+    fprintf(out, "  symbols       %llu source symbols: %llu symbols taken, %llu kept from before, %llu worked out\n",
+            (u64)report->source_symbols, (u64)report->taken, (u64)report->kept, (u64)report->decoded);
+    if (report->bad > 0)
+        fprintf(out, "  bad files     %llu in the folder do not hash to their names\n", (u64)report->bad);
+    if (report->dropped > 0)
+        fprintf(out, "  damaged       %llu symbols in the workspace, dropped\n", (u64)report->dropped);
+    fprintf(out, "  amount        %s in %s, %s\n", format_bytes(report->bytes, bytes),
+            format_time(report->elapsed_us, elapsed), format_rate(done ? report->bytes : 0, report->elapsed_us, rate));
+    fprintf(out, "  time          %s to fetch, ", format_time(report->fetch_us, elapsed));
+    fprintf(out, "%s to decode, %s to check\n", format_time(report->decode_us, decode),
+            format_time(report->check_us, check));
+    if (report->retrieval)
+        print_retrieval(out, report->retrieval);
+    print_buffers(out, report->buffers_bytes);
 }
 
 /* Nodes that answered nothing at all; the last one's index in *which. */
@@ -107,17 +190,23 @@ static uint64_t count_unreachable(const struct sw_report *report, uint64_t *whic
     return count;
 }
 
+static void print_unreachable(const struct sw_report *report, uint64_t count, uint64_t which)
+{
+    const struct sw_report_node *node = &report->nodes[which];
+    char why[200];
+
+    print_error("none of the %llu nodes asked could be reached (%s at %s: %s); see that they run and that the node "
+                "list has their addresses",
+                (u64)count, node->id, node->address,
+                printable(node->last_error, strlen(node->last_error), why, sizeof(why)));
+}
+
 static void print_short(const struct sw_report *report, const char *folder)
 {
     uint64_t which = 0, unreachable = count_unreachable(report, &which);
-    char why[200];
 
     if (unreachable > 0 && unreachable == report->node_count) {
-        const struct sw_report_node *node = &report->nodes[which];
-        print_error("none of the %llu nodes asked could be reached (%s at %s: %s); see that they run and that the node "
-                    "list has their addresses",
-                    (u64)unreachable, node->id, node->address,
-                    printable(node->last_error, strlen(node->last_error), why, sizeof(why)));
+        print_unreachable(report, unreachable, which);
     } else if (unreachable > 0) {
         print_error("%llu of %llu required symbols are missing: %llu of the %llu nodes asked could not be reached, and "
                     "the others lack them; run this again when those are back, what is in %s stays",
@@ -145,4 +234,28 @@ void print_fetch_failure(const struct sw_report *report, enum sw_status status, 
                     (u64)report->required, folder);
     else
         print_error("%s", message);
+}
+
+void print_get_failure(const struct sw_get_report *report, enum sw_status status, const char *message, const char *file)
+{
+    const u64 there = report ? report->taken + report->kept - report->dropped : 0;
+    uint64_t which = 0, unreachable = 0;
+
+    if (!report || (status != SW_SHORT && status != SW_CANCELLED && status != SW_DEADLINE_EXCEEDED)) {
+        print_error("%s", message);
+        return;
+    }
+    if (status != SW_SHORT) {
+        print_error("%s with %llu symbols of %llu; run this again for the rest, what is in %s.part stays", message,
+                    there, (u64)report->source_symbols, file);
+        return;
+    }
+    if (report->retrieval)
+        unreachable = count_unreachable(report->retrieval, &which);
+    if (unreachable > 0 && unreachable == report->retrieval->node_count)
+        print_unreachable(report->retrieval, unreachable, which);
+    else
+        print_error("%s; %llu symbols are there, at least %llu more are needed; run this again when more nodes or "
+                    "symbols are back, what is in %s.part stays",
+                    message, there, (u64)report->missing, file);
 }

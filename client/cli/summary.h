@@ -2,11 +2,20 @@
 #ifndef SW_CLI_SUMMARY_H
 #define SW_CLI_SUMMARY_H
 
-#include "symwave/report.h"
+#include "symwave/file.h"
 #include <stdio.h>
 
 void print_fetch_summary(FILE *out, const struct sw_report *report, const char *folder);
 void print_store_summary(FILE *out, const struct sw_store_report *report);
+
+/* Of an encode too, which has stored nothing. */
+void print_put_summary(FILE *out, const struct sw_put_report *report, const char *file, const char *layout);
+void print_get_summary(FILE *out, const struct sw_get_report *report, const char *file);
+
+/* The lines that say how a put or a get fell short, for standard error; report may be NULL. */
+void print_put_failure(const struct sw_put_report *report, enum sw_status status, const char *message);
+void print_get_failure(const struct sw_get_report *report, enum sw_status status, const char *message,
+                       const char *file);
 
 /*
  * The one line that says how a fetch fell short, why, and what to do, for standard error. message is the SDK's, for

@@ -58,3 +58,13 @@ void sw_cancel_detach(struct sw_cancel *cancel, struct cancel_hook *hook)
     *at = hook->next;
     pthread_mutex_unlock(&cancel->lock);
 }
+
+bool sw_cancel_is_fired(struct sw_cancel *cancel)
+{
+    if (!cancel)
+        return false;
+    pthread_mutex_lock(&cancel->lock);
+    bool fired = cancel->fired;
+    pthread_mutex_unlock(&cancel->lock);
+    return fired;
+}

@@ -81,6 +81,8 @@ struct cancel_hook {
 void sw_cancel_attach(struct sw_cancel *cancel, struct cancel_hook *hook);
 /* When this has returned, the hook is not called any more. */
 void sw_cancel_detach(struct sw_cancel *cancel, struct cancel_hook *hook);
+/* Whether it has been fired; NULL never is. Any thread. */
+bool sw_cancel_is_fired(struct sw_cancel *cancel);
 
 /* ---- small things ---- */
 

@@ -1,8 +1,9 @@
 /*
- * Reports as JSON. Member for member what symwave/report.h has, in its order; a status is its name, a key its base58.
+ * Reports as JSON. Member for member what symwave/report.h and symwave/file.h have, in its order; a status is its name,
+ * a key its base58.
  */
 #include "common/utf8.h"
-#include "symwave/report.h"
+#include "symwave/file.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +128,7 @@ static char *object_to_text(struct object *object)
     return text;
 }
 
-char *sw_report_to_json(const struct sw_report *report)
+static struct object report_object(const struct sw_report *report)
 {
     struct object object = object_new();
 
@@ -154,10 +155,10 @@ char *sw_report_to_json(const struct sw_report *report)
     add(&object, "nodes", nodes_to_json(report->nodes, report->node_count));
     add_number(&object, "missing_sample_count", report->missing_sample_count);
     add(&object, "missing_sample", keys_to_json(report->missing_sample, report->missing_sample_count));
-    return object_to_text(&object);
+    return object;
 }
 
-char *sw_store_report_to_json(const struct sw_store_report *report)
+static struct object store_report_object(const struct sw_store_report *report)
 {
     struct object object = object_new();
 
@@ -178,5 +179,80 @@ char *sw_store_report_to_json(const struct sw_store_report *report)
     add_number(&object, "node_count", report->node_count);
     add(&object, "nodes", nodes_to_json(report->nodes, report->node_count));
     add_text(&object, "first_failure", report->first_failure);
+    return object;
+}
+
+/* Takes the part. */
+static void add_object(struct object *object, const char *name, struct object part)
+{
+    object->failed |= part.failed;
+    add(object, name, part.json);
+}
+
+static void add_key(struct object *object, const char *name, const struct sw_key *key)
+{
+    char text[SW_KEY_BASE58_SIZE];
+
+    sw_key_to_base58(key, text);
+    add_text(object, name, text);
+}
+
+char *sw_report_to_json(const struct sw_report *report)
+{
+    struct object object = report_object(report);
+
+    return object_to_text(&object);
+}
+
+char *sw_store_report_to_json(const struct sw_store_report *report)
+{
+    struct object object = store_report_object(report);
+
+    return object_to_text(&object);
+}
+
+char *sw_put_report_to_json(const struct sw_put_report *report)
+{
+    struct object object = object_new();
+
+    add_text(&object, "status", sw_status_name(report->status));
+    add_number(&object, "bytes", report->bytes);
+    add_key(&object, "hash", &report->hash);
+    add_number(&object, "blocks", report->blocks);
+    add_number(&object, "source_symbols", report->source_symbols);
+    add_number(&object, "repair_symbols", report->repair_symbols);
+    add_number(&object, "symbols_made", report->symbols_made);
+    add_number(&object, "encode_us", report->encode_us);
+    add_number(&object, "buffers_bytes", report->buffers_bytes);
+    add_number(&object, "elapsed_us", report->elapsed_us);
+    add_number(&object, "unplaced", report->unplaced);
+    add_number(&object, "unplaced_sample_count", report->unplaced_sample_count);
+    add(&object, "unplaced_sample", keys_to_json(report->unplaced_sample, report->unplaced_sample_count));
+    if (report->store)
+        add_object(&object, "store", store_report_object(report->store));
+    return object_to_text(&object);
+}
+
+char *sw_get_report_to_json(const struct sw_get_report *report)
+{
+    struct object object = object_new();
+
+    add_text(&object, "status", sw_status_name(report->status));
+    add(&object, "already_there", json_boolean(report->already_there));
+    add_number(&object, "bytes", report->bytes);
+    add_number(&object, "source_symbols", report->source_symbols);
+    add_number(&object, "kept", report->kept);
+    add_number(&object, "taken", report->taken);
+    add_number(&object, "decoded", report->decoded);
+    add_number(&object, "missing", report->missing);
+    add_number(&object, "bad", report->bad);
+    add_number(&object, "dropped", report->dropped);
+    add_number(&object, "fetch_us", report->fetch_us);
+    add_number(&object, "decode_us", report->decode_us);
+    add_number(&object, "check_us", report->check_us);
+    add_number(&object, "buffers_bytes", report->buffers_bytes);
+    add_number(&object, "elapsed_us", report->elapsed_us);
+    if (report->retrieval)
+        add_object(&object, "retrieval", report_object(report->retrieval));
     return object_to_text(&object);
 }

@@ -12,7 +12,7 @@
 #define SYMBOL_OVERHEAD_BYTES 512
 /* How often the caller's thread looks at time-outs while it waits. */
 #define WAIT_US 100000
-/* A source that gives nothing for this long has its open streams closed: others may wait for what they reserve. */
+/* A source that gives nothing for this long has what it gave sent on: others may wait for what they reserve. */
 #define LINGER_US 300000
 
 /* ---- symbols ---- */
@@ -64,6 +64,15 @@ void sw_store_note_failure(struct store_run *run, uint32_t index, const char *te
            sw_log_quote(text, why, sizeof(why)));
 }
 
+void sw_store_flush(struct store_run *run)
+{
+    if (run->options.ask_first)
+        sw_store_asks_send(run);
+    else
+        sw_store_streams_close(run);
+    run->unanswered_bytes = 0;
+}
+
 /* ---- the caller's thread ---- */
 
 /* Tells about the symbols that are done, in order. */
@@ -110,10 +119,13 @@ static enum sw_status check_time(struct store_run *run)
         status = SW_CANCELLED;
     else if (now >= run->deadline_us)
         status = SW_DEADLINE_EXCEEDED;
-    if (status != SW_OK)
+    if (status != SW_OK) {
+        sw_store_asks_give_up(run);
         sw_store_streams_give_up(run);
-    else
+    } else {
+        sw_store_asks_cancel_slow(run, now);
         sw_store_streams_cancel_slow(run, now);
+    }
     pthread_mutex_unlock(&run->lock);
     return status;
 }
@@ -130,7 +142,7 @@ static void cancel_fired(struct cancel_hook *hook)
     pthread_mutex_unlock(&run->client->lock);
 }
 
-/* Sets the timer that closes streams once the source has paused. Under the store's lock. */
+/* Sets the timer that sends on what was given once the source has paused. Under the store's lock. */
 static void linger(struct store_run *run)
 {
     run->linger_set = true;
@@ -146,7 +158,7 @@ static void lingered(struct sw_task *task)
     if (sw_clock_us() < run->added_us + LINGER_US)
         linger(run);
     else
-        sw_store_streams_close(run);
+        sw_store_flush(run);
     pthread_cond_broadcast(&run->changed);
     pthread_mutex_unlock(&run->lock);
 }
@@ -175,7 +187,7 @@ static enum sw_status reserve(struct store_run *run, uint64_t bytes, uint64_t *n
     if (try_reserve(run, bytes, false))
         return SW_OK;
     pthread_mutex_lock(&run->lock);
-    sw_store_streams_close(run); /* room comes from answers only */
+    sw_store_flush(run); /* room comes from answers only */
     pthread_mutex_unlock(&run->lock);
     while (!try_reserve(run, bytes, true)) {
         enum sw_status status = check_time(run);
@@ -200,12 +212,16 @@ static void fan_out(struct store_run *run, struct stored *symbol)
     run->report.replicas_wanted += count;
     *run->last = symbol;
     run->last = &symbol->next;
-    for (uint32_t i = 0; i < count; i++)
-        sw_store_stream_add(run, nodes[i], symbol);
+    for (uint32_t i = 0; i < count; i++) {
+        if (run->options.ask_first)
+            sw_store_ask_add(run, nodes[i], symbol);
+        else
+            sw_store_stream_add(run, nodes[i], symbol);
+    }
     run->added_us = sw_clock_us();
     run->unanswered_bytes += symbol->bytes_count;
     if (run->unanswered_bytes >= run->client->options.budget_bytes / 2)
-        sw_store_streams_close(run);
+        sw_store_flush(run);
     else if (!run->linger_set)
         linger(run);
     pthread_mutex_unlock(&run->lock);
@@ -291,8 +307,8 @@ static enum sw_status run_store(struct store_run *run, sw_source_fn source, void
         tell_progress(run, &next_progress_us);
     }
     pthread_mutex_lock(&run->lock);
-    sw_store_streams_close(run);
-    while (run->first || run->streams || run->linger_set) {
+    sw_store_flush(run);
+    while (run->first || run->asks || run->streams || run->linger_set) {
         if (run->linger_set && sw_pool_timer_stop(run->client->pool, &run->linger))
             run->linger_set = false;
         else if (!run->first || run->first->replicas_open > 0)

@@ -154,21 +154,31 @@ static void explain(struct store_stream *stream, enum sw_status status, char *te
         snprintf(text, text_bytes, "answered for %zu of %zu symbols", stream->answered, stream->count);
 }
 
-static void fail_rest(struct store_stream *stream, const char *text)
+void sw_store_node_failed(struct store_run *run, uint32_t index, bool timed_out, const char *text)
 {
-    struct store_run *run = stream->run;
-    struct store_node *node = &run->node[stream->node];
+    struct store_node *node = &run->node[index];
     uint64_t down_us = (uint64_t)DOWN_US << (node->failures < DOWN_DOUBLINGS ? node->failures : DOWN_DOUBLINGS);
     uint64_t timeout_us = (uint64_t)run->client->options.store_timeout_ms * 1000;
-    if (stream->timed_out && down_us < timeout_us * DOWN_TIMEOUTS)
+    if (timed_out && down_us < timeout_us * DOWN_TIMEOUTS)
         down_us = timeout_us * DOWN_TIMEOUTS;
     node->failures++;
     node->down_until_us = sw_clock_us() + down_us;
     node->report.requests_failed++;
-    sw_store_note_failure(run, stream->node, text);
+    sw_store_note_failure(run, index, text);
+}
+
+bool sw_store_node_is_down(const struct store_run *run, uint32_t index)
+{
+    return sw_clock_us() < run->node[index].down_until_us;
+}
+
+static void fail_rest(struct store_stream *stream, const char *text)
+{
+    struct store_run *run = stream->run;
+    sw_store_node_failed(run, stream->node, stream->timed_out, text);
     while (stream->answered < stream->count) {
         run->report.replicas_failed++;
-        sw_store_replica_done(run, stream->symbols[stream->answered++], node, false);
+        sw_store_replica_done(run, stream->symbols[stream->answered++], &run->node[stream->node], false);
     }
 }
 
@@ -266,7 +276,7 @@ void sw_store_stream_add(struct store_run *run, uint32_t index, struct stored *s
 {
     struct store_node *node = &run->node[index];
     node->report.keys_asked++;
-    bool down = sw_clock_us() < node->down_until_us;
+    bool down = sw_store_node_is_down(run, index);
     struct store_stream *stream = node->open;
     if (!stream && !down)
         stream = stream_open(run, index);
@@ -287,7 +297,12 @@ void sw_store_streams_close(struct store_run *run)
     for (struct store_stream *stream = run->streams; stream; stream = stream->next)
         if (!stream->closing)
             stream_close(stream);
-    run->unanswered_bytes = 0;
+}
+
+void sw_store_stream_close(struct store_run *run, uint32_t node)
+{
+    if (run->node[node].open)
+        stream_close(run->node[node].open);
 }
 
 void sw_store_streams_cancel_slow(struct store_run *run, uint64_t now_us)

@@ -324,6 +324,14 @@ uint32_t sw_raptorq_plan_inputs(const struct sw_raptorq_plan *plan)
     return plan->input_count;
 }
 
+size_t sw_raptorq_plan_bytes(const struct sw_raptorq_plan *plan)
+{
+    const size_t words = plan->forward.capacity + plan->left.capacity + plan->free.capacity + plan->backward.capacity;
+
+    return sizeof(*plan) + plan->input_count * sizeof(*plan->esis) + words * sizeof(*plan->forward.ops) +
+           plan->hdpc_count * sizeof(*plan->hdpc);
+}
+
 uint64_t sw_raptorq_plan_sums(const struct sw_raptorq_plan *plan)
 {
     return plan->forward.operands + 3 * (uint64_t)plan->hdpc_count + plan->left.operands + plan->free.operands +

@@ -447,13 +447,13 @@ static void test_keys_only_finds_damage_where_it_is_to_verify(void **state)
     keys_free(&list);
 }
 
-/* A store over the real one whose look-up of one key fails, and that counts how often a value is read. */
+/* A store over the real one whose look-up of one key fails, and that counts how often it is read from and synced. */
 struct half_blind_store {
     struct sw_store store;
     struct sw_store *under;
     struct sw_key key;
     _Atomic(enum sw_status) status;
-    atomic_uint gets;
+    atomic_uint gets, syncs;
 };
 
 static enum sw_status half_blind_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
@@ -473,12 +473,21 @@ static enum sw_status half_blind_contains(struct sw_store *store, const struct s
     return self->under->contains(self->under, key, held, error);
 }
 
+static enum sw_status half_blind_sync(struct sw_store *store, struct sw_error *error)
+{
+    struct half_blind_store *self = (struct half_blind_store *)store;
+    atomic_fetch_add(&self->syncs, 1);
+    return self->under->sync(self->under, error);
+}
+
 static void test_a_look_up_that_fails_is_answered_as_a_read_that_fails(void **state)
 {
     struct node *node = node_new();
-    struct half_blind_store blind = {
-        .store = {.size = sizeof(struct sw_store), .get = half_blind_get, .contains = half_blind_contains},
-        .under = node->rocksdb};
+    struct half_blind_store blind = {.store = {.size = sizeof(struct sw_store),
+                                               .get = half_blind_get,
+                                               .contains = half_blind_contains,
+                                               .sync = half_blind_sync},
+                                     .under = node->rocksdb};
     struct key_list list = keys_new(3);
     (void)state;
     node->store = &blind.store;
@@ -497,6 +506,8 @@ static void test_a_look_up_that_fails_is_answered_as_a_read_that_fails(void **st
         assert_told(told, 2, HELD, &list.keys[2]);
         assert_int_equal(atomic_load(&node->errors_logged), 1 + i);
         free(told);
+        /* What is called held may have come in a stream that has not been synced. */
+        assert_int_equal(atomic_load(&blind.syncs), 1 + i);
     }
     blind.status = SW_NO_MEMORY;
     struct reply reply = retrieve_keys(node, &list, false);

@@ -103,6 +103,7 @@ struct sw_progress {
     uint32_t requests;      /* in flight */
     uint64_t elapsed_us;
     enum sw_stage stage;
+    uint64_t bytes_total; /* that bytes will come to; 0 where it is not known */
 };
 
 /* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */
@@ -194,6 +195,8 @@ struct sw_store_options {
     void *progress_data;
     sw_stored_fn stored;
     void *stored_data;
+    /* Ask each node which symbols it holds, and send it only the others; default: send, the node says if it had it. */
+    bool ask_first;
 };
 
 #define SW_STORE_OPTIONS_INIT                                                                                          \

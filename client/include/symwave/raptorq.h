@@ -120,6 +120,9 @@ SW_PUBLIC void sw_raptorq_plan_free(struct sw_raptorq_plan *plan); /* NULL is al
 SW_PUBLIC uint32_t sw_raptorq_plan_k(const struct sw_raptorq_plan *plan);
 SW_PUBLIC uint32_t sw_raptorq_plan_inputs(const struct sw_raptorq_plan *plan);
 
+/* The memory that it holds. */
+SW_PUBLIC size_t sw_raptorq_plan_bytes(const struct sw_raptorq_plan *plan);
+
 /* Sums over symbol-sized rows that a run carries out for each byte of a symbol, for tests and benchmarks. */
 SW_PUBLIC uint64_t sw_raptorq_plan_sums(const struct sw_raptorq_plan *plan);
 

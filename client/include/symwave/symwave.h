@@ -3,7 +3,9 @@
 #define SYMWAVE_SYMWAVE_H
 
 #include "symwave/client.h"
+#include "symwave/file.h"
 #include "symwave/key.h"
+#include "symwave/layout.h"
 #include "symwave/log.h"
 #include "symwave/node_list.h"
 #include "symwave/raptorq.h"

@@ -1,0 +1,331 @@
+/* `symwave put`, `get`, `encode` and `decode`: files as symbols, on nodes or in a folder. */
+#include "client/cli/cli.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/json_output.h"
+#include "client/cli/parse.h"
+#include "client/cli/progress.h"
+#include "client/cli/summary.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Which of the options below a command takes. */
+enum takes {
+    TAKES_LAYOUT = 1,
+    TAKES_OUT = 2,
+    TAKES_SYMBOLS = 4,
+    TAKES_NODES = 8,
+};
+
+struct file_options {
+    unsigned takes;
+    const char *input; /* the file, or the layout */
+    const char *layout_path;
+    const char *out_path;
+    const char *symbols_path;
+    const char *task_id;
+    uint32_t deadline_ms;
+    uint64_t budget_bytes;
+};
+
+static const char put_doc[] =
+    "Cuts a file into RaptorQ symbols, stores each on its nearest nodes, and writes the layout, by which `symwave get' "
+    "finds the file again. A node is asked what it holds before it is sent anything: the same command again completes "
+    "what is missing and sends nothing twice."
+    "\vThe layout appears only when the file is safe: no symbol is without a node, and three quarters of the replicas "
+    "are placed. While it works, it keeps a nameless file as large as the file beside the layout.\n"
+    "\n"
+    "Example:\n"
+    "  symwave --nodes nodes.yaml put --task t1 film.mkv --layout film.json";
+
+static const char get_doc[] =
+    "Gets a file back by its layout: fetches symbols from the nodes until they determine the file and no longer, "
+    "rebuilds it, and checks its hash. The file appears whole or not at all."
+    "\vWhat comes is kept in FILE.part, with a journal in FILE.part.journal: the same command again goes on from "
+    "there. "
+    "Where FILE is there and right, nobody is asked.\n"
+    "\n"
+    "Example:\n"
+    "  symwave --nodes nodes.yaml get --task t1 film.json --out film.mkv";
+
+static const char encode_doc[] =
+    "Cuts a file into RaptorQ symbols and writes its layout, as `symwave put' does, but asks no nodes: symbols go into "
+    "a "
+    "folder, one file a symbol, named by its key, about six times the file in all; without a folder, nowhere."
+    "\vExample:\n"
+    "  symwave encode film.mkv --layout film.json --symbols parts";
+
+static const char decode_doc[] =
+    "Rebuilds a file from its layout and a folder of symbols, one file a symbol, named by its key, as `symwave encode' "
+    "and `symwave fetch' write them. As many different symbols as the file has source symbols are enough, nearly "
+    "always; which ones does not matter."
+    "\vExample:\n"
+    "  symwave decode film.json --symbols parts --out film.mkv";
+
+#define OPTION_LAYOUT                                                                                                  \
+    {                                                                                                                  \
+        "layout", 'l', "FILE", 0, "Where the layout goes", 0                                                           \
+    }
+#define OPTION_OUT                                                                                                     \
+    {                                                                                                                  \
+        "out", 'o', "FILE", 0, "Where the file goes", 0                                                                \
+    }
+#define OPTION_DEADLINE                                                                                                \
+    {                                                                                                                  \
+        "deadline", 'd', "SECONDS", 0, "Give up after this long; default never", 0                                     \
+    }
+
+static const struct argp_option put_options[] = {
+    OPTION_LAYOUT,
+    {"task", 't', "ID", 0, "The task that the file belongs to; storing does not depend on it", 0},
+    OPTION_DEADLINE,
+    {"budget", 'b', "BYTES", 0, "Bytes of symbols made and not yet stored, as 8M; default 32M", 0},
+    {0},
+};
+
+static const struct argp_option get_options[] = {
+    OPTION_OUT,
+    {"task", 't', "ID", 0, "The task that the file belongs to; it decides which node is asked first; default none", 0},
+    OPTION_DEADLINE,
+    {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M; default 32M", 0},
+    {0},
+};
+
+static const struct argp_option encode_options[] = {
+    OPTION_LAYOUT,
+    {"symbols", 's', "DIR", 0, "Where the symbols go; the folder is made if its parent exists", 0},
+    OPTION_DEADLINE,
+    {0},
+};
+
+static const struct argp_option decode_options[] = {
+    OPTION_OUT,
+    {"symbols", 's', "DIR", 0, "Where the symbols are", 0},
+    OPTION_DEADLINE,
+    {0},
+};
+
+static void check_complete(const struct command_input *input)
+{
+    const struct file_options *own = input->own;
+    const bool reads_layout = own->takes & TAKES_OUT;
+
+    if (!own->input)
+        usage_error(input->common, reads_layout ? "which file? Give its layout" : "which file?");
+    if (own->takes & TAKES_LAYOUT && !own->layout_path)
+        usage_error(input->common, "where does the layout go? Give a file with --layout FILE");
+    if (own->takes & TAKES_OUT && !own->out_path)
+        usage_error(input->common, "where does the file go? Give a name with --out FILE");
+    if (own->takes & TAKES_OUT && own->takes & TAKES_SYMBOLS && !own->symbols_path)
+        usage_error(input->common, "where are the symbols? Give a folder with --symbols DIR");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct command_input *input = state->input;
+    struct file_options *own = input->own;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = input->common;
+        return 0;
+    case 'l':
+        own->layout_path = arg;
+        return 0;
+    case 'o':
+        own->out_path = arg;
+        return 0;
+    case 's':
+        own->symbols_path = arg;
+        return 0;
+    case 't':
+        own->task_id = arg;
+        return 0;
+    case 'd':
+        if (!parse_seconds(arg, &own->deadline_ms))
+            usage_error(input->common, "--deadline %s: it must be a number of seconds above 0", arg);
+        return 0;
+    case 'b':
+        if (!parse_bytes(arg, &own->budget_bytes) || own->budget_bytes == 0)
+            usage_error(input->common, "--budget %s: it must be a number of bytes, as 33554432 or 32M", arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (own->input)
+            usage_error(input->common, "one file at a time: what is \"%s\"?", arg);
+        own->input = arg;
+        return 0;
+    case ARGP_KEY_END:
+        check_complete(input);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* One command at work. */
+struct run {
+    struct file_options own;
+    const struct common_options *common;
+    struct session session; /* without a client where it takes no nodes */
+    struct sw_file_options options;
+};
+
+static enum exit_status begin(struct run *run, const struct argp *argp, int argc, char **argv,
+                              struct common_options *common)
+{
+    struct command_input input = {.common = common, .own = &run->own};
+    struct sw_client_options client_options = SW_CLIENT_OPTIONS_INIT;
+    enum exit_status result = EXIT_DONE;
+
+    command_parse(argp, argc, argv, &input);
+    run->common = common;
+    client_options.budget_bytes = run->own.budget_bytes;
+    if (run->own.takes & TAKES_NODES) {
+        result = session_open(common, &client_options, true, &run->session);
+    } else if (!(run->session.cancel = sw_cancel_new())) {
+        print_error("no memory to begin");
+        result = EXIT_LOCAL;
+    } else {
+        interrupt_start(run->session.cancel);
+    }
+    run->options = (struct sw_file_options)SW_FILE_OPTIONS_INIT;
+    run->options.task_id = run->own.task_id;
+    run->options.deadline_ms = run->own.deadline_ms;
+    run->options.cancel = run->session.cancel;
+    run->options.progress = progress_show;
+    return result;
+}
+
+/* Files are this machine's: what is wrong with one is no mistake of the command line. */
+static enum exit_status exit_status_of_file(enum sw_status status)
+{
+    return status == SW_INVALID_ARGUMENT || status == SW_NOT_FOUND ? EXIT_LOCAL : exit_status_of(status);
+}
+
+static enum exit_status tell_put(struct run *run, enum sw_status status, struct sw_put_report *report,
+                                 const struct sw_error *error)
+{
+    progress_end();
+    if (run->common->json)
+        json_print_report(report ? sw_put_report_to_json(report) : NULL, status, status == SW_OK ? "" : error->message);
+    else if (report && status == SW_OK)
+        print_put_summary(stdout, report, run->own.input, run->own.layout_path);
+    else if (report && report->store)
+        print_store_summary(stderr, report->store);
+    fflush(stdout);
+    if (status != SW_OK)
+        print_put_failure(report, status, error->message);
+    sw_put_report_free(report);
+    session_close(&run->session);
+    return exit_status_of_file(status);
+}
+
+static enum exit_status tell_get(struct run *run, enum sw_status status, struct sw_get_report *report,
+                                 const struct sw_error *error)
+{
+    progress_end();
+    if (run->common->json)
+        json_print_report(report ? sw_get_report_to_json(report) : NULL, status, status == SW_OK ? "" : error->message);
+    else if (report && (status == SW_OK || report->taken + report->kept > 0))
+        print_get_summary(stdout, report, run->own.out_path);
+    fflush(stdout);
+    if (status != SW_OK)
+        print_get_failure(report, status, error->message, run->own.out_path);
+    sw_get_report_free(report);
+    session_close(&run->session);
+    return exit_status_of_file(status);
+}
+
+enum exit_status cmd_put(int argc, char **argv, struct common_options *common)
+{
+    static const struct argp argp = {
+        .options = put_options, .parser = parse, .args_doc = "FILE", .doc = put_doc, .children = common_options_child};
+    struct run run = {.own = {.takes = TAKES_LAYOUT | TAKES_NODES}};
+    struct sw_put_report *report = NULL;
+    struct sw_error error = {.message = ""};
+
+    enum exit_status result = begin(&run, &argp, argc, argv, common);
+    if (result != EXIT_DONE)
+        return result;
+    progress_begin("stored", 0);
+    enum sw_status status =
+        sw_put_file(run.session.client, run.own.input, run.own.layout_path, &run.options, &report, &error);
+    return tell_put(&run, status, report, &error);
+}
+
+enum exit_status cmd_encode(int argc, char **argv, struct common_options *common)
+{
+    static const struct argp argp = {.options = encode_options,
+                                     .parser = parse,
+                                     .args_doc = "FILE",
+                                     .doc = encode_doc,
+                                     .children = common_options_child};
+    struct run run = {.own = {.takes = TAKES_LAYOUT | TAKES_SYMBOLS}};
+    struct sw_put_report *report = NULL;
+    struct sw_error error = {.message = ""};
+
+    enum exit_status result = begin(&run, &argp, argc, argv, common);
+    if (result != EXIT_DONE)
+        return result;
+    progress_begin("encoded", 0);
+    enum sw_status status =
+        sw_encode_file(run.own.input, run.own.layout_path, run.own.symbols_path, &run.options, &report, &error);
+    return tell_put(&run, status, report, &error);
+}
+
+/* The layout that a get or a decode is about; NULL, with the error told, where there is none. */
+static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
+{
+    struct sw_layout *layout;
+    struct sw_error error;
+
+    enum sw_status status = sw_layout_load(run->own.input, &layout, &error);
+    if (status == SW_OK)
+        return layout;
+    print_error("%s", error.message);
+    session_close(&run->session);
+    *result = exit_status_of_file(status);
+    return NULL;
+}
+
+enum exit_status cmd_get(int argc, char **argv, struct common_options *common)
+{
+    static const struct argp argp = {.options = get_options,
+                                     .parser = parse,
+                                     .args_doc = "LAYOUT",
+                                     .doc = get_doc,
+                                     .children = common_options_child};
+    struct run run = {.own = {.takes = TAKES_OUT | TAKES_NODES}};
+    struct sw_get_report *report = NULL;
+    struct sw_error error = {.message = ""};
+    struct sw_layout *layout = NULL;
+
+    enum exit_status result = begin(&run, &argp, argc, argv, common);
+    if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
+        return result;
+    progress_begin("fetched", 0);
+    enum sw_status status = sw_get_file(run.session.client, layout, run.own.out_path, &run.options, &report, &error);
+    sw_layout_free(layout);
+    return tell_get(&run, status, report, &error);
+}
+
+enum exit_status cmd_decode(int argc, char **argv, struct common_options *common)
+{
+    static const struct argp argp = {.options = decode_options,
+                                     .parser = parse,
+                                     .args_doc = "LAYOUT",
+                                     .doc = decode_doc,
+                                     .children = common_options_child};
+    struct run run = {.own = {.takes = TAKES_OUT | TAKES_SYMBOLS}};
+    struct sw_get_report *report = NULL;
+    struct sw_error error = {.message = ""};
+    struct sw_layout *layout = NULL;
+
+    enum exit_status result = begin(&run, &argp, argc, argv, common);
+    if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
+        return result;
+    progress_begin("read", 0);
+    enum sw_status status =
+        sw_decode_file(layout, run.own.symbols_path, run.own.out_path, &run.options, &report, &error);
+    sw_layout_free(layout);
+    return tell_get(&run, status, report, &error);
+}

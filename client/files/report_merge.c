@@ -1,0 +1,101 @@
+#include "client/files/report_merge.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct sw_report_node *x = a, *y = b;
+    int order = strcmp(x->id, y->id);
+
+    return order != 0 ? order : strcmp(x->address, y->address);
+}
+
+static void add_node(struct sw_report_node *sum, const struct sw_report_node *later)
+{
+    sum->requests += later->requests;
+    sum->requests_failed += later->requests_failed;
+    sum->keys_asked += later->keys_asked;
+    sum->found += later->found;
+    sum->missing += later->missing;
+    sum->corrupt += later->corrupt;
+    sum->bytes += later->bytes;
+    if (later->last_error[0] != '\0')
+        memcpy(sum->last_error, later->last_error, sizeof(sum->last_error));
+}
+
+/* The nodes of both, each once; the names of those that were in both are freed once. False without memory. */
+static bool merge_nodes(struct sw_report *sum, struct sw_report *later)
+{
+    const uint64_t count = sum->node_count + later->node_count;
+    struct sw_report_node *nodes = calloc(count ? count : 1, sizeof(*nodes));
+    uint64_t kept = 0;
+
+    if (!nodes)
+        return false;
+    memcpy(nodes, sum->nodes, sum->node_count * sizeof(*nodes));
+    memcpy(nodes + sum->node_count, later->nodes, later->node_count * sizeof(*nodes));
+    qsort(nodes, count, sizeof(*nodes), compare_nodes);
+    for (uint64_t i = 0; i < count; i++) {
+        if (kept > 0 && compare_nodes(&nodes[kept - 1], &nodes[i]) == 0) {
+            add_node(&nodes[kept - 1], &nodes[i]);
+            free((char *)nodes[i].id);
+            free((char *)nodes[i].address);
+        } else {
+            nodes[kept++] = nodes[i];
+        }
+    }
+    free((struct sw_report_node *)sum->nodes);
+    sum->nodes = nodes;
+    sum->node_count = kept;
+    later->node_count = 0;
+    return true;
+}
+
+static void add_waves(struct sw_report *sum, const struct sw_report *later)
+{
+    for (uint32_t i = 0; i < later->wave_count; i++) {
+        sum->waves[i].keys_asked += later->waves[i].keys_asked;
+        sum->waves[i].found += later->waves[i].found;
+        sum->waves[i].missing += later->waves[i].missing;
+        sum->waves[i].failed += later->waves[i].failed;
+        sum->waves[i].corrupt += later->waves[i].corrupt;
+    }
+    if (later->wave_count > sum->wave_count)
+        sum->wave_count = later->wave_count;
+}
+
+struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later)
+{
+    if (!sum || !later)
+        return sum ? sum : later;
+    if (!merge_nodes(sum, later)) {
+        sw_report_free(later);
+        return sum;
+    }
+    add_waves(sum, later);
+    sum->status = later->status;
+    sum->keys += later->keys;
+    sum->keys_duplicate += later->keys_duplicate;
+    sum->required += later->required;
+    sum->found_local += later->found_local;
+    sum->found_network += later->found_network;
+    sum->missing = later->missing;
+    sum->requests += later->requests;
+    sum->requests_failed += later->requests_failed;
+    sum->bytes += later->bytes;
+    sum->bytes_received += later->bytes_received;
+    sum->bytes_wasted += later->bytes_wasted;
+    sum->symbols_wasted += later->symbols_wasted;
+    if (later->budget_high_water_bytes > sum->budget_high_water_bytes)
+        sum->budget_high_water_bytes = later->budget_high_water_bytes;
+    if (sum->first_symbol_us == 0 && later->first_symbol_us > 0)
+        sum->first_symbol_us = sum->elapsed_us + later->first_symbol_us;
+    sum->elapsed_us += later->elapsed_us;
+    free((struct sw_key *)sum->missing_sample);
+    sum->missing_sample = later->missing_sample;
+    sum->missing_sample_count = later->missing_sample_count;
+    later->missing_sample = NULL;
+    sw_report_free(later);
+    return sum;
+}
