@@ -2,6 +2,7 @@
  * How fast the RaptorQ codec is on one thread, by source symbols, symbol size and instruction set. Prints a table.
  *
  *     bench_raptorq [ROUNDS]
+ *     bench_raptorq K T
  *
  * "plan" is the time of the plan by itself, for decoding where a tenth of the source symbols are lost. The rates are MB
  * of source a second, the plan not counted: "encode" makes a tenth more symbols; "decode" brings back a lost tenth;
@@ -10,6 +11,9 @@
  *
  * Each round measures everything once, so that what disturbs the machine disturbs all alike; medians are over the
  * rounds.
+ *
+ * With K and T: "ENCODE DECODE PATH", what "encode" and "decode" give with all that a source block takes that comes by
+ * itself (plan, targets, working memory), at its full size, on the best path. raptorq.sh sets it beside another codec.
  */
 #include "client/raptorq/gf256.h"
 #include "symwave/raptorq.h"
@@ -21,6 +25,7 @@
 #define ROUNDS_MAX   101
 #define BLOCK_BYTES  ((size_t)64 << 20)
 #define SAMPLE_BYTES ((size_t)64 << 20) /* as many runs as this takes are one sample */
+#define CASE_SECONDS 0.3                /* a case by itself is run for so long at least */
 
 static const uint32_t ks[] = {16, 101, 1000, 4096, 16384};
 static const size_t symbol_sizes[] = {65528, 1280};
@@ -43,7 +48,8 @@ struct row {
 
 /* A source block: its symbols' columns side by side, and room for K repair symbols and for what is decoded. */
 struct block {
-    uint32_t k, lost_count;
+    uint32_t k, lost_count; /* of every tenth */
+    uint32_t inputs_count;
     size_t bytes;
     uint8_t *source, *repair, *decoded;
     uint32_t *esis, *lost;
@@ -79,12 +85,10 @@ static void must(enum sw_status status, const char *what)
     }
 }
 
-static struct block begin(uint32_t k, size_t symbol_bytes)
+static struct block begin(uint32_t k, size_t bytes)
 {
-    const size_t columns_max = BLOCK_BYTES / k / 64 * 64;
-    struct block block = {.k = k, .lost_count = (k + 9) / 10};
+    struct block block = {.k = k, .lost_count = (k + 9) / 10, .bytes = bytes};
 
-    block.bytes = symbol_bytes < columns_max ? symbol_bytes : columns_max;
     block.source = room(k * block.bytes);
     block.repair = room((k + 8) * block.bytes);
     block.decoded = room(k * block.bytes);
@@ -122,6 +126,16 @@ static double run(struct block *block, const struct sw_raptorq_plan *plan, const
     return start / (double)runs;
 }
 
+static void set_up_encode(struct block *block)
+{
+    for (uint32_t i = 0; i < block->k; i++)
+        block->inputs[i] = block->source + i * block->bytes;
+    for (uint32_t i = 0; i < block->k + 8; i++) {
+        block->esis[i] = block->k + i;
+        block->outputs[i] = block->repair + i * block->bytes;
+    }
+}
+
 /* Makes all repair symbols that are needed later, and then a tenth for the clock. */
 static double encode(struct block *block)
 {
@@ -130,12 +144,7 @@ static double encode(struct block *block)
     double seconds = 0;
 
     must(sw_raptorq_plan_new_encoder(block->k, &plan), "plan");
-    for (uint32_t i = 0; i < block->k; i++)
-        block->inputs[i] = block->source + i * block->bytes;
-    for (uint32_t i = 0; i < block->k + 8; i++) {
-        block->esis[i] = block->k + i;
-        block->outputs[i] = block->repair + i * block->bytes;
-    }
+    set_up_encode(block);
     for (int timed = 0; timed < 2; timed++) {
         must(sw_raptorq_targets_new(plan, block->esis, timed ? block->lost_count : block->k + 8, &targets), "targets");
         seconds = run(block, plan, targets);
@@ -145,18 +154,18 @@ static double encode(struct block *block)
     return seconds;
 }
 
-/* Loses every tenth source symbol or all, takes repair symbols for them, and checks what comes back. */
-static double decode(struct block *block, bool lose_all, double *plan_seconds)
+/* Loses every tenth source symbol or all, and takes repair symbols for them. Gives the plan, and how many are lost. */
+static struct sw_raptorq_plan *set_up_decode(struct block *block, bool lose_all, uint32_t *lost_count,
+                                             double *plan_seconds)
 {
-    uint32_t count = 0, lost_count = 0, repair = 0;
+    uint32_t count = 0, repair = 0;
     struct sw_raptorq_plan *plan = NULL;
-    struct sw_raptorq_targets *targets;
-    double seconds;
 
+    *lost_count = 0;
     for (uint32_t esi = 0; esi < block->k; esi++) {
         if (lose_all || esi % 10 == 0) {
-            block->outputs[lost_count] = block->decoded + esi * block->bytes;
-            block->lost[lost_count++] = esi;
+            block->outputs[*lost_count] = block->decoded + esi * block->bytes;
+            block->lost[(*lost_count)++] = esi;
         } else {
             block->inputs[count] = block->source + esi * block->bytes;
             block->esis[count++] = esi;
@@ -173,12 +182,28 @@ static double decode(struct block *block, bool lose_all, double *plan_seconds)
         *plan_seconds = now() - *plan_seconds;
     }
     must(plan != NULL ? SW_OK : SW_SHORT, "plan");
-    must(sw_raptorq_targets_new(plan, block->lost, lost_count, &targets), "targets");
-    seconds = run(block, plan, targets);
+    block->inputs_count = count;
+    return plan;
+}
+
+static void check(const struct block *block, uint32_t lost_count)
+{
     for (uint32_t i = 0; i < lost_count; i++) {
         if (memcmp(block->outputs[i], block->source + block->lost[i] * block->bytes, block->bytes) != 0)
             must(SW_DATA_LOSS, "decoded");
     }
+}
+
+static double decode(struct block *block, bool lose_all, double *plan_seconds)
+{
+    uint32_t lost_count;
+    struct sw_raptorq_plan *plan = set_up_decode(block, lose_all, &lost_count, plan_seconds);
+    struct sw_raptorq_targets *targets;
+    double seconds;
+
+    must(sw_raptorq_targets_new(plan, block->lost, lost_count, &targets), "targets");
+    seconds = run(block, plan, targets);
+    check(block, lost_count);
     sw_raptorq_targets_free(targets);
     sw_raptorq_plan_free(plan);
     return seconds;
@@ -186,7 +211,8 @@ static double decode(struct block *block, bool lose_all, double *plan_seconds)
 
 static void measure(struct row *row, int round)
 {
-    struct block block = begin(row->k, row->symbol_bytes);
+    const size_t columns_max = BLOCK_BYTES / row->k / 64 * 64;
+    struct block block = begin(row->k, row->symbol_bytes < columns_max ? row->symbol_bytes : columns_max);
     const double mb = (double)row->k * (double)block.bytes * 1e-6;
     double plan_seconds, ignored, seconds;
 
@@ -198,6 +224,51 @@ static void measure(struct row *row, int round)
     row->figures[ALL][round] = (double)row->k * (double)row->symbol_bytes * 1e-6 /
                                (seconds * (double)row->symbol_bytes / (double)block.bytes + plan_seconds);
     row->figures[REPAIR][round] = mb / decode(&block, true, &ignored);
+    end(&block);
+}
+
+/* Seconds of a source block from the beginning to the end, the mean of some: encoded, or decoded, a tenth of it. */
+static double whole(struct block *block, bool encodes)
+{
+    const uint32_t *esis = encodes ? block->esis : block->lost;
+    double start = now(), seconds;
+    int runs = 0;
+
+    do {
+        struct sw_raptorq_plan *plan;
+        struct sw_raptorq_targets *targets;
+        void *work;
+
+        must(encodes ? sw_raptorq_plan_new_encoder(block->k, &plan)
+                     : sw_raptorq_plan_new(block->k, block->esis, block->inputs_count, &plan, NULL),
+             "plan");
+        must(sw_raptorq_targets_new(plan, esis, block->lost_count, &targets), "targets");
+        work = malloc(sw_raptorq_run_bytes(plan, block->bytes));
+        must(work != NULL ? SW_OK : SW_NO_MEMORY, "work");
+        sw_raptorq_run(plan, targets, block->bytes, block->inputs, block->outputs, work);
+        free(work);
+        sw_raptorq_targets_free(targets);
+        sw_raptorq_plan_free(plan);
+        runs++;
+        seconds = now() - start;
+    } while (seconds < CASE_SECONDS);
+    return seconds / runs;
+}
+
+static void measure_case(uint32_t k, size_t symbol_bytes)
+{
+    struct block block = begin(k, symbol_bytes);
+    const double mb = (double)k * (double)symbol_bytes * 1e-6;
+    double encode_seconds, plan_seconds;
+    uint32_t lost_count;
+
+    encode(&block);
+    set_up_encode(&block);
+    encode_seconds = whole(&block, true);
+    sw_raptorq_plan_free(set_up_decode(&block, false, &lost_count, &plan_seconds));
+    printf("%.1f %.1f %s\n", mb / encode_seconds, mb / whole(&block, false),
+           sw_gf256_path_name(sw_gf256_path_current()));
+    check(&block, lost_count);
     end(&block);
 }
 
@@ -215,8 +286,12 @@ int main(int argc, char **argv)
     const int rounds = argc > 1 ? atoi(argv[1]) : 5;
     size_t count = 0;
 
+    if (argc == 3 && atoi(argv[1]) >= 1 && atoi(argv[1]) <= SW_RAPTORQ_K_MAX && atoi(argv[2]) >= 1) {
+        measure_case((uint32_t)atoi(argv[1]), (size_t)atoi(argv[2]));
+        return 0;
+    }
     if (argc > 2 || rounds < 1 || rounds > ROUNDS_MAX) {
-        fprintf(stderr, "usage: bench_raptorq [ROUNDS], 1 to %d\n", ROUNDS_MAX);
+        fprintf(stderr, "usage: bench_raptorq [ROUNDS], 1 to %d, or bench_raptorq K T\n", ROUNDS_MAX);
         return 2;
     }
     for (size_t s = 0; s < sizeof(symbol_sizes) / sizeof(symbol_sizes[0]); s++) {
