@@ -3,24 +3,15 @@
  * symbols of an object, and each gives it back from random sets of the other's. Run by test_interop.sh, which builds
  * that program and names it in SYMWAVE_RAPTORQ_PEER.
  */
+#include "integration/interop/peer.h"
 #include "symwave/raptorq.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 /* cmocka.h needs those above. */
 #include <cmocka.h>
-
-#define MESSAGE_BYTES 4096
-
-struct bytes {
-    uint8_t *data;
-    size_t count;
-};
 
 /* An object and packets of it (payload ID and symbol): of each block the source symbols and repair more, in order. */
 struct sample {
@@ -39,17 +30,9 @@ struct choice {
     uint32_t *places, count;
 };
 
-static void *room(size_t bytes)
-{
-    void *memory = calloc(1, bytes + 1);
-
-    assert_non_null(memory);
-    return memory;
-}
-
 static uint32_t random_below(uint32_t limit)
 {
-    return (uint32_t)(((uint64_t)rand() << 31 | (uint64_t)rand()) % limit);
+    return (uint32_t)rand() % limit;
 }
 
 /* 0 to count - 1 in random order. */
@@ -64,81 +47,6 @@ static uint32_t *random_order(uint32_t count)
         order[place] = i;
     }
     return order;
-}
-
-/* ---- the other implementation ---- */
-
-static int file_of(const struct bytes *content)
-{
-    const int file = memfd_create("interop", MFD_CLOEXEC);
-    size_t done = 0;
-
-    assert_true(file >= 0);
-    while (content != NULL && done < content->count) {
-        const ssize_t written = write(file, content->data + done, content->count - done);
-
-        assert_true(written > 0);
-        done += (size_t)written;
-    }
-    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
-    return file;
-}
-
-static struct bytes content_of(int file)
-{
-    struct bytes content = {.count = (size_t)lseek(file, 0, SEEK_END)};
-    size_t done = 0;
-
-    content.data = room(content.count);
-    while (done < content.count) {
-        const ssize_t got = pread(file, content.data + done, content.count - done, (off_t)done);
-
-        assert_true(got > 0);
-        done += (size_t)got;
-    }
-    close(file);
-    return content;
-}
-
-/* Runs the peer and returns its exit status. Over files in memory: with pipes, each could wait for the other. */
-static int run_peer(const char *command, const char *oti, const char *repair, const struct bytes *input,
-                    struct bytes *output, char message[MESSAGE_BYTES])
-{
-    char *const arguments[] = {(char *)"raptorq_peer", (char *)command, (char *)oti, (char *)repair, NULL};
-    const char *program = getenv("SYMWAVE_RAPTORQ_PEER");
-    const int in = file_of(input), out = file_of(NULL), err = file_of(NULL);
-    struct bytes text;
-    int status = 0;
-    pid_t child;
-
-    child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        dup2(in, STDIN_FILENO);
-        dup2(out, STDOUT_FILENO);
-        dup2(err, STDERR_FILENO);
-        execv(program, arguments);
-        perror(program);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(in);
-    *output = content_of(out);
-    text = content_of(err);
-    snprintf(message, MESSAGE_BYTES, "%s", (const char *)text.data);
-    free(text.data);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static struct bytes ask_peer(const char *command, const char *oti, const char *repair, const struct bytes *input)
-{
-    char message[MESSAGE_BYTES];
-    struct bytes output;
-    const int status = run_peer(command, oti, repair, input, &output, message);
-
-    if (status != 0)
-        fail_msg("%s %s: exit status %d: %s", command, oti, status, message);
-    return output;
 }
 
 /* ---- packets ---- */
@@ -492,7 +400,7 @@ static void test_what_falls_short_here_falls_short_there(void **state)
     const struct sw_raptorq_params params = {
         .bytes = 160, .symbol_bytes = 16, .blocks = 1, .sub_blocks = 1, .alignment = 1};
     struct sample sample = make_sample(params, 200, true);
-    char message[MESSAGE_BYTES];
+    char message[PEER_MESSAGE_BYTES];
 
     (void)state;
     for (int found = 0, tries = 0; found < 3; tries++) {
