@@ -73,6 +73,11 @@ void sw_store_flush(struct store_run *run)
     run->unanswered_bytes = 0;
 }
 
+static bool answers_are_due(const struct store_run *run)
+{
+    return sw_store_asks_are_due(run) || sw_store_streams_are_due(run);
+}
+
 /* ---- the caller's thread ---- */
 
 /* Tells about the symbols that are done, in order. */
@@ -181,15 +186,27 @@ static bool try_reserve(struct store_run *run, uint64_t bytes, bool wait)
     return reserved;
 }
 
+/*
+ * Room comes from answers only. While some are due, what has been collected waits for more, up to a quarter of the
+ * budget: room comes in drops, and a call for each drop would cost every node a sync. (Where answers fail to come, the
+ * timer sends it on.)
+ */
+static void flush_for_room(struct store_run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    if (run->unanswered_bytes >= run->client->options.budget_bytes / 4 || !answers_are_due(run))
+        sw_store_flush(run);
+    pthread_mutex_unlock(&run->lock);
+}
+
 /* Waits until the budget has room for bytes, which are then reserved. SW_CANCELLED, SW_DEADLINE_EXCEEDED. */
 static enum sw_status reserve(struct store_run *run, uint64_t bytes, uint64_t *next_progress_us)
 {
     if (try_reserve(run, bytes, false))
         return SW_OK;
-    pthread_mutex_lock(&run->lock);
-    sw_store_flush(run); /* room comes from answers only */
-    pthread_mutex_unlock(&run->lock);
+    flush_for_room(run);
     while (!try_reserve(run, bytes, true)) {
+        flush_for_room(run);
         enum sw_status status = check_time(run);
         if (status != SW_OK)
             return status;

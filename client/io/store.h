@@ -65,7 +65,7 @@ struct store_run {
     struct store_stream *streams; /* that have not ended */
     struct store_ask *asks;       /* that have not ended */
     struct stored *first, **last; /* not told about yet */
-    uint64_t unanswered_bytes;    /* in open streams */
+    uint64_t unanswered_bytes;    /* of symbols that wait for a flush */
     uint64_t unsent_bytes;        /* in all streams, each replica counted */
     bool cancelled;
     struct sw_store_report report; /* counts */
@@ -105,6 +105,9 @@ void sw_store_streams_cancel_slow(struct store_run *run, uint64_t now_us);
 /* Cancels all streams, for the store ends early. */
 void sw_store_streams_give_up(struct store_run *run);
 
+/* Whether any stream is closed, and its answer still to come. */
+bool sw_store_streams_are_due(const struct store_run *run);
+
 /* ---- store_ask.c; all under the store's lock ---- */
 
 /* Adds a symbol to those that the node is asked about next. */
@@ -114,6 +117,7 @@ void sw_store_asks_send(struct store_run *run);
 /* As the two of streams. */
 void sw_store_asks_cancel_slow(struct store_run *run, uint64_t now_us);
 void sw_store_asks_give_up(struct store_run *run);
+bool sw_store_asks_are_due(const struct store_run *run);
 
 /* The stream after one in the list of those that have not ended. */
 const struct store_stream *sw_store_stream_next(const struct store_stream *stream);

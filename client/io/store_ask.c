@@ -289,3 +289,11 @@ void sw_store_asks_give_up(struct store_run *run)
         }
     }
 }
+
+bool sw_store_asks_are_due(const struct store_run *run)
+{
+    for (const struct store_ask *ask = run->asks; ask; ask = ask->next)
+        if (ask->call)
+            return true;
+    return false;
+}

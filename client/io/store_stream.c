@@ -331,3 +331,11 @@ const struct store_stream *sw_store_stream_next(const struct store_stream *strea
 {
     return stream->next;
 }
+
+bool sw_store_streams_are_due(const struct store_run *run)
+{
+    for (const struct store_stream *stream = run->streams; stream; stream = stream->next)
+        if (stream->closing)
+            return true;
+    return false;
+}
