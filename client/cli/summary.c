@@ -112,7 +112,8 @@ void print_store_summary(FILE *out, const struct sw_store_report *report)
 /* The most memory that a job's own buffers had, the client's budget aside. */
 static void print_buffers(FILE *out, uint64_t bytes)
 {
-    fprintf(out, "  buffers       %.1f MiB at most\n", (double)bytes / (1 << 20));
+    if (bytes > 0)
+        fprintf(out, "  buffers       %.1f MiB at most\n", (double)bytes / (1 << 20));
 }
 
 void print_put_summary(FILE *out, const struct sw_put_report *report, const char *file, const char *layout)
@@ -165,8 +166,9 @@ void print_get_summary(FILE *out, const struct sw_get_report *report, const char
         fprintf(out, "  bad files     %llu in the folder do not hash to their names\n", (u64)report->bad);
     if (report->dropped > 0)
         fprintf(out, "  damaged       %llu symbols in the workspace, dropped\n", (u64)report->dropped);
-    fprintf(out, "  amount        %s in %s, %s\n", format_bytes(report->bytes, bytes),
-            format_time(report->elapsed_us, elapsed), format_rate(done ? report->bytes : 0, report->elapsed_us, rate));
+    if (done)
+        fprintf(out, "  amount        %s in %s, %s\n", format_bytes(report->bytes, bytes),
+                format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate));
     fprintf(out, "  time          %s to fetch, ", format_time(report->fetch_us, elapsed));
     fprintf(out, "%s to decode, %s to check\n", format_time(report->decode_us, decode),
             format_time(report->check_us, check));
@@ -240,14 +242,16 @@ void print_get_failure(const struct sw_get_report *report, enum sw_status status
 {
     const u64 there = report ? report->taken + report->kept - report->dropped : 0;
     uint64_t which = 0, unreachable = 0;
+    char elapsed[NUMBER_SIZE];
 
     if (!report || (status != SW_SHORT && status != SW_CANCELLED && status != SW_DEADLINE_EXCEEDED)) {
         print_error("%s", message);
         return;
     }
     if (status != SW_SHORT) {
-        print_error("%s with %llu symbols of %llu; run this again for the rest, what is in %s.part stays", message,
-                    there, (u64)report->source_symbols, file);
+        print_error("%s after %s with %llu of %llu symbols; run this again for the rest, what is in %s.part stays",
+                    status == SW_CANCELLED ? "cancelled" : "the deadline passed",
+                    format_time(report->elapsed_us, elapsed), there, (u64)report->source_symbols, file);
         return;
     }
     if (report->retrieval)

@@ -69,12 +69,8 @@ static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct 
             status = sw_job_bytes(&rebuild->job, held ? folder->symbol_bytes : 0, error);
     }
     free(wanted);
-    if (status == SW_OK && missing > 0) {
-        sw_rebuild_missing(rebuild, &missing, error);
-        status = sw_error_set(error, SW_SHORT,
-                              "%s has too few symbols of this file: at least %u more are needed for block %u",
-                              folder->path, missing, rebuild->sbn);
-    }
+    if (status == SW_OK && missing > 0)
+        status = sw_error_set(error, SW_SHORT, "%s has too few symbols of this file", folder->path);
     return status;
 }
 
