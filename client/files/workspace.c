@@ -92,7 +92,8 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
     if (status == SW_OK && !kept) {
         forget(workspace);
         /* In this order: what another layout has left goes before the file is as long as one that was begun. */
-        if (ftruncate(workspace->fd, 0) != 0 || ftruncate(workspace->fd, (off_t)workspace->repair_start) != 0)
+        if ((facts.st_size > 0 && ftruncate(workspace->fd, 0) != 0) ||
+            ftruncate(workspace->fd, (off_t)workspace->repair_start) != 0)
             status = sw_file_error(error, "write", workspace->path, errno);
     }
     for (uint32_t sbn = 0; sbn < workspace->layout->params.blocks; sbn++)
