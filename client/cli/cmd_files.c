@@ -7,6 +7,7 @@
 #include "client/cli/summary.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Which of the options below a command takes. */
 enum takes {
@@ -32,7 +33,8 @@ static const char put_doc[] =
     "finds the file again. A node is asked what it holds before it is sent anything: the same command again completes "
     "what is missing and sends nothing twice."
     "\vThe layout appears only when the file is safe: no symbol is without a node, and three quarters of the replicas "
-    "are placed. While it works, it keeps a nameless file as large as the file beside the layout.\n"
+    "are placed. While it works, it keeps a nameless file beside the layout, as large as the file, but at most 3.7 "
+    "GB.\n"
     "\n"
     "Example:\n"
     "  symwave --nodes nodes.yaml put --task t1 film.mkv --layout film.json";
@@ -210,7 +212,7 @@ static enum exit_status tell_put(struct run *run, enum sw_status status, struct 
     else if (report && status == SW_OK)
         print_put_summary(stdout, report, run->own.input, run->own.layout_path);
     else if (report && report->store)
-        print_store_summary(stderr, report->store);
+        print_store_summary(stdout, report->store);
     fflush(stdout);
     if (status != SW_OK)
         print_put_failure(report, status, error->message);
@@ -272,6 +274,15 @@ enum exit_status cmd_encode(int argc, char **argv, struct common_options *common
     return tell_put(&run, status, report, &error);
 }
 
+/* Whether two paths are one file. */
+static bool are_one(const char *a, const char *b)
+{
+    struct stat facts_a, facts_b;
+
+    return stat(a, &facts_a) == 0 && stat(b, &facts_b) == 0 && facts_a.st_dev == facts_b.st_dev &&
+           facts_a.st_ino == facts_b.st_ino;
+}
+
 /* The layout that a get or a decode is about; NULL, with the error told, where there is none. */
 static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
 {
@@ -279,6 +290,11 @@ static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
     struct sw_error error;
 
     enum sw_status status = sw_layout_load(run->own.input, &layout, &error);
+    if (status == SW_OK && are_one(run->own.input, run->own.out_path)) {
+        sw_layout_free(layout);
+        status = sw_error_set(&error, SW_INVALID_ARGUMENT,
+                              "the file would replace its layout %s; give the file another name", run->own.input);
+    }
     if (status == SW_OK)
         return layout;
     print_error("%s", error.message);

@@ -136,11 +136,13 @@ void print_put_failure(const struct sw_put_report *report, enum sw_status status
 {
     char text[SW_KEY_BASE58_SIZE];
 
-    for (uint64_t i = 0; report && i < report->unplaced_sample_count; i++) {
+    /* Of one that was ended early there are others too, of which nobody knows. */
+    const bool names = report && status == SW_SHORT;
+    for (uint64_t i = 0; names && i < report->unplaced_sample_count; i++) {
         sw_key_to_base58(&report->unplaced_sample[i], text);
         print_error("symbol %s is on no node", text);
     }
-    if (report && report->unplaced > report->unplaced_sample_count)
+    if (names && report->unplaced > report->unplaced_sample_count)
         print_error("and %llu more symbols are on no node", (u64)(report->unplaced - report->unplaced_sample_count));
     if (report && report->store && report->store->symbols > 0 &&
         (status == SW_SHORT || status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED))

@@ -11,7 +11,7 @@
 
 enum sw_status sw_file_error(struct sw_error *error, const char *doing, const char *path, int code)
 {
-    if (code == ENOSPC || code == EDQUOT || code == EFBIG)
+    if (code == ENOSPC || code == EDQUOT)
         return sw_error_set(error, SW_NO_SPACE, "cannot %s %s: %s; free some space, then run this again", doing, path,
                             strerror(code));
     return sw_error_set(error,
@@ -116,9 +116,8 @@ enum sw_status sw_file_open_nameless(const char *beside, int *fd, struct sw_erro
     *fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     /* File systems that know no nameless files get one whose name goes at once. */
     if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        if (asprintf(&name, "%s/.symwave-work-%ld", folder, (long)getpid()) < 0)
-            name = NULL;
-        *fd = name ? open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+        name = sw_file_name(folder, "/.symwave-XXXXXX");
+        *fd = name ? mkostemp(name, O_CLOEXEC) : -1;
         if (*fd >= 0)
             unlink(name);
     }

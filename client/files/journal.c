@@ -63,6 +63,18 @@ size_t sw_journal_parse(const uint8_t *text, size_t text_bytes, const struct sw_
     return at;
 }
 
+bool sw_journal_is_one(const char *path)
+{
+    char found[TITLE_BYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0)
+        return false;
+    bool is_one = pread(fd, found, TITLE_BYTES, 0) == TITLE_BYTES && memcmp(found, title, TITLE_BYTES) == 0;
+    close(fd);
+    return is_one;
+}
+
 /* Reads what the file holds; *good is what is to be kept of it. */
 static enum sw_status read_records(struct sw_journal *journal,
                                    bool (*take)(const struct sw_journal_record *record, void *user_data),

@@ -12,6 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A layout opens five brackets, has 20 commas or so around its symbols, and each symbol takes at least these bytes. */
+#define BRACKETS_MAX     8
+#define COMMAS_MAX       32
+#define SYMBOL_BYTES_MIN 34
+
 #define FORM "; it must be as put writes it: {\"blocks\": [{\"block_id\": 0, ...}]}"
 
 struct reading {
@@ -199,6 +204,40 @@ static enum sw_status read_layout(const struct reading *reading, json_t *json, c
     return status;
 }
 
+/*
+ * A first look at the text as it passes by: jansson takes a hundred bytes for a bracket or a number, so that a text of
+ * nothing else would take a hundred times its size. What it says of a text that is no JSON does not matter.
+ */
+struct skim {
+    bool in_string, is_escaped;
+    uint64_t brackets, commas, bytes;
+};
+
+/* Whether the text so far may be a layout's. */
+static bool skim_over(struct skim *skim, const char *text, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char c = text[i];
+        if (skim->is_escaped) {
+            skim->is_escaped = false;
+        } else if (skim->in_string) {
+            skim->is_escaped = c == '\\';
+            skim->in_string = c != '"';
+        } else {
+            skim->in_string = c == '"';
+            skim->brackets += c == '[' || c == '{';
+            skim->commas += c == ',';
+        }
+    }
+    skim->bytes += count;
+    return skim->brackets <= BRACKETS_MAX && skim->commas <= COMMAS_MAX + skim->bytes / SYMBOL_BYTES_MIN;
+}
+
+static enum sw_status no_layout(const char *name, struct sw_error *error)
+{
+    return sw_error_set(error, SW_INVALID_ARGUMENT, "%s: it has more brackets or values than a layout" FORM, name);
+}
+
 enum sw_status sw_layout_parse(const char *text, size_t text_bytes, const char *name, struct sw_layout **layout,
                                struct sw_error *error)
 {
@@ -209,13 +248,18 @@ enum sw_status sw_layout_parse(const char *text, size_t text_bytes, const char *
     if (text_bytes > SW_LAYOUT_FILE_BYTES_MAX)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "%s: it has %zu bytes, and no layout has more than %u", name,
                             text_bytes, SW_LAYOUT_FILE_BYTES_MAX);
+    struct skim skim = {.bytes = 0};
+    if (!skim_over(&skim, text, text_bytes))
+        return no_layout(name, error);
     return read_layout(&reading, json_loadb(text, text_bytes, JSON_REJECT_DUPLICATES, &fault), &fault, layout);
 }
 
 /* A file that jansson is fed from. */
 struct input {
     int fd;
-    int code; /* an errno, or 0 */
+    int code;      /* an errno, or 0 */
+    bool is_other; /* no layout, by the skim */
+    struct skim skim;
 };
 
 static size_t feed(void *buffer, size_t bytes, void *data)
@@ -228,7 +272,9 @@ static size_t feed(void *buffer, size_t bytes, void *data)
     } while (count < 0 && errno == EINTR);
     if (count < 0)
         input->code = errno;
-    return count < 0 ? (size_t)-1 : (size_t)count;
+    else
+        input->is_other = !skim_over(&input->skim, buffer, (size_t)count);
+    return count < 0 || input->is_other ? (size_t)-1 : (size_t)count;
 }
 
 enum sw_status sw_layout_load(const char *path, struct sw_layout **layout, struct sw_error *error)
@@ -250,6 +296,9 @@ enum sw_status sw_layout_load(const char *path, struct sw_layout **layout, struc
         if (input.code != 0) {
             json_decref(json);
             status = sw_file_error(error, "read", path, input.code);
+        } else if (input.is_other) {
+            json_decref(json);
+            status = no_layout(path, error);
         } else {
             status = read_layout(&reading, json, &fault, layout);
         }

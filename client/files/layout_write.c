@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+static const char head[] = "{\"blocks\": [{\"block_id\": 0, \"encoder_parameters\": [";
 
 struct sw_layout_writer {
     char *path;
@@ -16,6 +19,15 @@ struct sw_layout_writer {
     struct sw_raptorq_params params;
     uint64_t count;
 };
+
+/* A file that somebody else has left under our name is not ours to destroy. */
+static bool is_ours(int fd)
+{
+    char found[sizeof(head) - 1];
+    ssize_t count = pread(fd, found, sizeof(found), 0);
+
+    return count >= 0 && memcmp(found, head, (size_t)count) == 0;
+}
 
 static enum sw_status begin(struct sw_layout_writer *writer, struct sw_error *error)
 {
@@ -28,13 +40,22 @@ static enum sw_status begin(struct sw_layout_writer *writer, struct sw_error *er
         writer->part = NULL;
         return status;
     }
+    if (!is_ours(fd)) {
+        close(fd);
+        status =
+            sw_error_set(error, SW_INVALID_ARGUMENT,
+                         "%s is there and was not left by a put or an encode; move it out of the way", writer->part);
+        free(writer->part);
+        writer->part = NULL;
+        return status;
+    }
     if (ftruncate(fd, 0) != 0 || !(writer->file = fdopen(fd, "w"))) {
         status = sw_file_error(error, "write", writer->part, errno);
         close(fd);
         return status;
     }
     sw_raptorq_oti_write(&writer->params, oti);
-    fprintf(writer->file, "{\"blocks\": [{\"block_id\": 0, \"encoder_parameters\": [");
+    fputs(head, writer->file);
     for (size_t i = 0; i < sizeof(oti); i++)
         fprintf(writer->file, "%s%u", i > 0 ? ", " : "", oti[i]);
     fprintf(writer->file, "], \"original_offset\": 0, \"size\": %llu, \"symbols\": [",
@@ -82,7 +103,9 @@ enum sw_status sw_layout_writer_finish(struct sw_layout_writer *writer, const st
 
     sw_key_to_base58(hash, text);
     fprintf(writer->file, "], \"hash\": \"%s\"}]}", text);
-    if (fflush(writer->file) != 0 || ferror(writer->file) || fsync(fileno(writer->file)) != 0)
+    if (ferror(writer->file)) /* of a call before, whose errno is gone */
+        return sw_file_error(error, "write", writer->part, EIO);
+    if (fflush(writer->file) != 0 || fsync(fileno(writer->file)) != 0)
         return sw_file_error(error, "write", writer->part, errno);
     enum sw_status status = sw_file_rename(writer->part, writer->path, error);
     if (status == SW_OK) {

@@ -5,6 +5,8 @@
 #include "client/files/block_encoder.h"
 #include "client/files/file_io.h"
 #include "client/files/layout.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,6 +61,9 @@ static enum sw_status next_block(struct putting *putting, struct sw_error *error
     enum sw_status status = sw_block_encoder_next(putting->encoder, &putting->job, error);
     putting->job.progress = progress;
     putting->report.encode_us += sw_clock_us() - started;
+    /* A file that ends too soon has shrunk. */
+    if (status == SW_IO_ERROR && check_unchanged(putting, error) != SW_OK)
+        status = SW_INVALID_ARGUMENT;
     putting->esi = 0;
     putting->esi_end =
         sw_raptorq_block(&putting->params, putting->sbn).k + sw_layout_repair_count(&putting->params, putting->sbn);
@@ -95,10 +100,8 @@ static enum sw_status source(struct sw_value *value, struct sw_error *error, voi
     struct putting *putting = user_data;
     bool made;
 
-    if (putting->status != SW_OK) {
-        *error = putting->error;
-        return putting->status;
-    }
+    if (putting->status != SW_OK)
+        return sw_error_set(error, putting->status, "%s", putting->error.message);
     enum sw_status status = next_symbol(putting, &made, error);
     if (status == SW_OK && made) {
         value->bytes = putting->symbol; /* copied before the next is asked for */
@@ -153,11 +156,8 @@ static enum sw_status store(struct putting *putting, struct sw_client *client, s
     options.ask_first = true;
     enum sw_status status = sw_store_stream(client, source, putting, &options, &report, error);
     putting->report.store = report;
-    if (status == SW_OK && putting->status != SW_OK) {
-        status = putting->status;
-        if (error)
-            *error = putting->error;
-    }
+    if (status == SW_OK && putting->status != SW_OK)
+        status = sw_error_set(error, putting->status, "%s", putting->error.message);
     return status;
 }
 
@@ -201,7 +201,38 @@ static enum sw_status fill_folder(struct putting *putting, struct sw_dir_sink *f
     return status;
 }
 
+/* Makes the folder's files durable, in one call for all of them: the layout, which is synced, must not outlive them. */
+static enum sw_status sync_folder(const char *path, struct sw_error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum sw_status status = SW_OK;
+
+    if (fd < 0 || syncfs(fd) != 0)
+        status = sw_file_error(error, "sync the folder", path, errno);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 /* ---- both ---- */
+
+/* The layout goes to a name, and to another before; neither may be the file's own. */
+static enum sw_status check_names(const struct putting *putting, const char *layout_path, struct sw_error *error)
+{
+    char *part = sw_file_name(layout_path, ".part");
+    const char *names[] = {layout_path, part};
+    enum sw_status status = part ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory to encode %s", putting->path);
+    struct stat facts;
+
+    for (size_t i = 0; i < 2 && status == SW_OK; i++) {
+        if (stat(names[i], &facts) == 0 && facts.st_dev == putting->facts.st_dev &&
+            facts.st_ino == putting->facts.st_ino)
+            status = sw_error_set(error, SW_INVALID_ARGUMENT,
+                                  "the layout would replace %s itself; give the layout another name", putting->path);
+    }
+    free(part);
+    return status;
+}
 
 static enum sw_status begin(struct putting *putting, const char *layout_path, struct sw_error *error)
 {
@@ -212,8 +243,14 @@ static enum sw_status begin(struct putting *putting, const char *layout_path, st
         putting->fd = -1;
         return status;
     }
-    if (fstat(putting->fd, &putting->facts) != 0 || bytes == 0)
+    if (fstat(putting->fd, &putting->facts) != 0)
+        return sw_file_error(error, "look at", putting->path, errno);
+    bytes = (uint64_t)putting->facts.st_size;
+    if (bytes == 0)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "%s is empty: a file has at least one byte", putting->path);
+    status = check_names(putting, layout_path, error);
+    if (status != SW_OK)
+        return status;
     struct sw_error cause;
     if (sw_raptorq_params_derive(bytes, NULL, &putting->params, &cause) != SW_OK)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "%s: %s", putting->path, cause.message);
@@ -300,6 +337,8 @@ enum sw_status sw_encode_file(const char *path, const char *layout_path, const c
         status = sw_dir_sink_open(symbols_path, &folder, error);
     if (status == SW_OK)
         status = fill_folder(&putting, folder, error);
+    if (status == SW_OK && folder)
+        status = sync_folder(symbols_path, error);
     sw_dir_sink_close(folder);
     return end(&putting, status, report, error);
 }

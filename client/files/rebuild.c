@@ -69,16 +69,18 @@ enum sw_status sw_rebuild_take(struct sw_rebuild *rebuild, uint32_t esi, const v
     uint8_t sbn = 0;
     uint32_t named = 0;
 
-    if (value_bytes == expected)
-        sw_raptorq_payload_id_read(bytes, &sbn, &named);
-    if (value_bytes != expected || sbn != rebuild->sbn || named != esi) {
-        char key[SW_KEY_BASE58_SIZE];
-        sw_key_to_base58(&sw_layout_block(rebuild->layout, rebuild->sbn).keys[esi], key);
+    char key[SW_KEY_BASE58_SIZE];
+    sw_key_to_base58(&sw_layout_block(rebuild->layout, rebuild->sbn).keys[esi], key);
+    if (value_bytes != expected)
         return sw_error_set(error, SW_DATA_LOSS,
-                            "symbol %s has %zu bytes and names itself %u of block %u: the layout is at fault, which "
-                            "says %zu bytes and number %u of block %u",
-                            key, value_bytes, named, sbn, expected, esi, rebuild->sbn);
-    }
+                            "symbol %s has %zu bytes: the layout is at fault, whose symbols have %zu", key, value_bytes,
+                            expected);
+    sw_raptorq_payload_id_read(bytes, &sbn, &named);
+    if (sbn != rebuild->sbn || named != esi)
+        return sw_error_set(error, SW_DATA_LOSS,
+                            "symbol %s is number %u of block %u: the layout is at fault, which says number %u of "
+                            "block %u",
+                            key, named, sbn, esi, rebuild->sbn);
     enum sw_status status =
         sw_workspace_add(rebuild->workspace, rebuild->sbn, esi, bytes + SW_RAPTORQ_PAYLOAD_ID_BYTES, error);
     if (status != SW_OK)
@@ -225,7 +227,7 @@ static enum sw_status rebuild_all(struct sw_rebuild *rebuild, sw_fetch_fn fetch,
     struct sw_workspace *workspace = rebuild->workspace;
     enum sw_status status = SW_OK;
     uint64_t dropped = 0;
-    bool right = false;
+    bool right = false, sound = false; /* whether all symbols were good the last time */
 
     for (int try = 0; try < TRIES && status == SW_OK; try++) {
         rebuild->report.decoded = 0;
@@ -238,11 +240,13 @@ static enum sw_status rebuild_all(struct sw_rebuild *rebuild, sw_fetch_fn fetch,
             return sw_workspace_finish(workspace, rebuild->out_path, error);
         if (status == SW_OK)
             status = drop_bad_symbols(rebuild, &dropped, error);
-        if (status == SW_OK && dropped == 0)
+        /* Once more where nothing was found: it may have been in what was decoded from them. */
+        if (status == SW_OK && dropped == 0 && sound)
             return sw_error_set(error, SW_DATA_LOSS,
                                 "every symbol is the one that the layout names, and yet the file that they give is not "
                                 "the layout's: the layout is at fault; remove %s, and use another",
                                 workspace->path);
+        sound = dropped == 0;
         rebuild->report.dropped += dropped;
     }
     if (status == SW_OK)
@@ -284,6 +288,8 @@ enum sw_status sw_rebuild_file(const struct sw_layout *layout, const char *out_p
     for (uint32_t sbn = 0; sbn < layout->params.blocks; sbn++)
         rebuild.report.source_symbols += sw_layout_block(layout, sbn).k;
     enum sw_status status = look_at_output(&rebuild, &rebuild.report.already_there, error);
+    if (status == SW_OK && rebuild.report.already_there)
+        sw_workspace_tidy(out_path);
     if (status == SW_OK && !rebuild.report.already_there) {
         status = sw_workspace_open(layout, out_path, &rebuild.workspace, error);
         if (status == SW_OK) {

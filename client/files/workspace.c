@@ -41,8 +41,9 @@ static bool take_record(const struct sw_journal_record *record, void *user_data)
     const struct sw_layout_block block = sw_layout_block(workspace->layout, sbn);
     if (esi >= block.k + block.repair || (esi < block.k) != (record->slot == SW_JOURNAL_NO_SLOT))
         return false;
-    /* Slots are taken one after the other, so no file ends far behind what it holds. */
-    if (esi >= block.k && record->slot != workspace->slots)
+    /* Slots are taken one after the other; one that the file does not reach was lost with the machine's power. */
+    if (esi >= block.k && (record->slot != workspace->slots ||
+                           sw_workspace_slot_offset(workspace, record->slot + 1) > workspace->found_bytes))
         return false;
     return hold(workspace, sbn, esi, record->slot);
 }
@@ -55,15 +56,15 @@ static void forget(struct sw_workspace *workspace)
 }
 
 /* Fails now rather than after most of the file has come. */
-static enum sw_status check_space(const struct sw_workspace *workspace, struct sw_error *error)
+static enum sw_status check_space(const struct sw_workspace *workspace, const struct stat *facts,
+                                  struct sw_error *error)
 {
     struct statvfs fs;
-    struct stat facts;
 
-    if (fstatvfs(workspace->fd, &fs) != 0 || fstat(workspace->fd, &facts) != 0)
+    if (fstatvfs(workspace->fd, &fs) != 0)
         return SW_OK; /* the writes will tell */
     const uint64_t wanted = workspace->repair_start + workspace->repair_start / SPARE_DIVISOR;
-    const uint64_t there = (uint64_t)facts.st_blocks * 512, left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t there = (uint64_t)facts->st_blocks * 512, left = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (wanted <= there || wanted - there <= left)
         return SW_OK;
     return sw_error_set(
@@ -75,27 +76,31 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
 {
     const struct sw_key id = sw_layout_id(workspace->layout);
     char *path = sw_file_name(workspace->path, ".journal");
-    struct stat facts;
     bool kept = false;
 
     if (!path)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", workspace->path);
-    if (fstat(workspace->fd, &facts) != 0) {
+    /* A file that somebody else has left under our name is not ours to destroy. */
+    if (workspace->found_bytes > 0 && !sw_journal_is_one(path)) {
         free(path);
-        return sw_file_error(error, "look at", workspace->path, errno);
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "%s is there and was not left by a get or a decode; move it out of the way",
+                            workspace->path);
     }
-    /* A workspace that is new, or shorter than any that was begun, holds nothing, whatever a journal says. */
-    const bool fresh = (uint64_t)facts.st_size < workspace->repair_start;
+    /* A workspace shorter than the file holds nothing, whatever a journal says. It is never cut further than that. */
+    const bool fresh = workspace->found_bytes < workspace->layout->params.bytes;
     enum sw_status status =
         sw_journal_open(path, &id, fresh, take_record, workspace, &workspace->journal, &kept, error);
     free(path);
     if (status == SW_OK && !kept) {
         forget(workspace);
-        /* In this order: what another layout has left goes before the file is as long as one that was begun. */
-        if ((facts.st_size > 0 && ftruncate(workspace->fd, 0) != 0) ||
-            ftruncate(workspace->fd, (off_t)workspace->repair_start) != 0)
+        /* What another layout has left goes before the file is as long as one that was begun. */
+        if (workspace->found_bytes > 0 && ftruncate(workspace->fd, 0) != 0)
             status = sw_file_error(error, "write", workspace->path, errno);
     }
+    if (status == SW_OK && (!kept || workspace->found_bytes < workspace->repair_start) &&
+        ftruncate(workspace->fd, (off_t)workspace->repair_start) != 0)
+        status = sw_file_error(error, "write", workspace->path, errno);
     for (uint32_t sbn = 0; sbn < workspace->layout->params.blocks; sbn++)
         workspace->kept += workspace->blocks[sbn].count;
     return status;
@@ -122,8 +127,15 @@ enum sw_status sw_workspace_open(const struct sw_layout *layout, const char *out
         if (status != SW_OK)
             workspace->fd = -1;
     }
-    if (status == SW_OK)
-        status = check_space(workspace, error);
+    struct stat facts;
+    if (status == SW_OK && fstat(workspace->fd, &facts) != 0)
+        status = sw_file_error(error, "look at", workspace->path, errno);
+    if (status == SW_OK) {
+        workspace->found_bytes = (uint64_t)facts.st_size;
+        status = check_space(workspace, &facts, error);
+        if (status != SW_OK && facts.st_size == 0)
+            unlink(workspace->path);
+    }
     if (status == SW_OK)
         status = open_journal(workspace, error);
     if (status == SW_OK)
@@ -241,7 +253,9 @@ enum sw_status sw_workspace_rewrite_journal(struct sw_workspace *workspace, stru
 
 enum sw_status sw_workspace_finish(struct sw_workspace *workspace, const char *out_path, struct sw_error *error)
 {
-    if (ftruncate(workspace->fd, (off_t)workspace->layout->params.bytes) != 0 || fsync(workspace->fd) != 0)
+    /* Synced before it is cut, which takes long: until then a crash leaves all that is in the workspace. */
+    if (fsync(workspace->fd) != 0 || ftruncate(workspace->fd, (off_t)workspace->layout->params.bytes) != 0 ||
+        fsync(workspace->fd) != 0)
         return sw_file_error(error, "write", workspace->path, errno);
     enum sw_status status = sw_file_rename(workspace->path, out_path, error);
     if (status == SW_OK) {
@@ -249,6 +263,16 @@ enum sw_status sw_workspace_finish(struct sw_workspace *workspace, const char *o
         workspace->journal = NULL;
     }
     return status;
+}
+
+void sw_workspace_tidy(const char *out_path)
+{
+    char *part = sw_file_name(out_path, ".part"), *journal = sw_file_name(out_path, ".part.journal");
+
+    if (part && journal && access(part, F_OK) != 0 && errno == ENOENT && sw_journal_is_one(journal))
+        unlink(journal);
+    free(part);
+    free(journal);
 }
 
 void sw_workspace_close(struct sw_workspace *workspace)

@@ -30,13 +30,15 @@ struct sw_workspace {
     struct sw_held_block blocks[SW_LAYOUT_BLOCKS_MAX];
     uint32_t slots;        /* that are taken */
     uint64_t repair_start; /* where repair symbols begin: behind the last source symbol */
+    uint64_t found_bytes;  /* how long the file was when it was opened */
     uint64_t kept;         /* symbols that were there when it was opened */
 };
 
 /*
  * Opens the workspace for an output file; the layout is borrowed. What an interrupted job for the same layout has left
- * is there again. The caller closes it. SW_INVALID_ARGUMENT: another process is at work on it; SW_NO_SPACE: there is
- * not enough for the whole file. Else as file_io.h has it.
+ * is there again; of a job for another layout nothing stays. The caller closes it. SW_INVALID_ARGUMENT: another process
+ * is at work on it, or the file is none of ours; SW_NO_SPACE: there is not enough for the whole file. Else as file_io.h
+ * has it.
  */
 enum sw_status sw_workspace_open(const struct sw_layout *layout, const char *out_path, struct sw_workspace **workspace,
                                  struct sw_error *error);
@@ -57,6 +59,9 @@ enum sw_status sw_workspace_rewrite_journal(struct sw_workspace *workspace, stru
 
 /* Makes the workspace the output file, durably, and removes the journal. */
 enum sw_status sw_workspace_finish(struct sw_workspace *workspace, const char *out_path, struct sw_error *error);
+
+/* Removes the journal that a crash at the very end has left of an output that is complete. */
+void sw_workspace_tidy(const char *out_path);
 
 /* Frees it; what it holds stays for the next. NULL is allowed. */
 void sw_workspace_close(struct sw_workspace *workspace);

@@ -49,6 +49,7 @@ struct sw_rpc_message *sw_message_presence_request(const struct sw_key *const *k
     for (uint32_t i = 0; request.keys && i < count; i++)
         request.keys[i] = field_of(keys[i]);
     request.keys_only = true;
+    request.max_bytes = 1; /* a node that knows no keys_only then sends nothing either, and calls no key held */
     return pack_and_free_keys(&request);
 }
 

@@ -79,8 +79,15 @@ struct delivery {
     uint8_t copy[];
 };
 
-/* Queues a delivery, which becomes the retrieval's. Under the client's lock. */
+/* ---- deliver.c; under the client's lock, which the last two give back for a while ---- */
+
+/* Queues a delivery, which becomes the retrieval's. */
 void sw_retrieval_deliver(struct retrieval *retrieval, struct delivery *delivery);
+/* Gives the first symbol that waits to the sink. */
+void sw_retrieval_deliver_next(struct retrieval *retrieval);
+/* Asks the local store for one batch. */
+void sw_retrieval_ask_local(struct retrieval *retrieval);
+
 void sw_delivery_free(struct delivery *delivery);
 
 /* ---- request.c ---- */

@@ -17,6 +17,20 @@
 
 /* ---- symbols ---- */
 
+bool sw_stored_list_add(struct stored_list *list, struct stored *symbol)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 16;
+        struct stored **items = realloc(list->items, capacity * sizeof(*items));
+        if (!items)
+            return false;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = symbol;
+    return true;
+}
+
 void sw_store_value_unref(struct stored_value *value)
 {
     if (atomic_fetch_sub(&value->references, 1) == 1)
@@ -75,7 +89,7 @@ void sw_store_flush(struct store_run *run)
 
 static bool answers_are_due(const struct store_run *run)
 {
-    return sw_store_asks_are_due(run) || sw_store_streams_are_due(run);
+    return sw_store_asks_in_flight(run) > 0 || sw_store_streams_are_due(run);
 }
 
 /* ---- the caller's thread ---- */
@@ -108,6 +122,7 @@ static void tell_progress(struct store_run *run, uint64_t *next_us)
     pthread_mutex_lock(&run->lock);
     struct sw_progress progress = {
         .symbols = run->symbols_done, .bytes = run->bytes_done, .elapsed_us = now - run->started_us};
+    progress.requests = sw_store_asks_in_flight(run);
     for (const struct store_stream *stream = run->streams; stream; stream = sw_store_stream_next(stream))
         progress.requests++;
     pthread_mutex_unlock(&run->lock);
@@ -380,6 +395,9 @@ enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, vo
         *report = NULL;
     if (!client || !source)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a store needs a client and a source");
+    struct sw_error ignored;
+    if (!error)
+        error = &ignored; /* sources always have one to fill */
     struct store_run run = {.client = client, .started_us = sw_clock_us()};
     SW_OPTIONS_COPY(&run.options, options);
     if (run.options.progress_interval_ms == 0)

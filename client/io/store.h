@@ -3,10 +3,11 @@
  * and store_stream.c (the StoreBatch streams to the nodes) share.
  *
  * Symbols are added to one open stream a node. A stream is closed, which asks the node for its answer, when half of the
- * budget waits for answers, when the stream is full, when the source gives nothing for a while, or when it ends. A
- * symbol's bytes are kept until each of its nodes has answered. With ask_first, symbols are collected for each node and
- * closed at the same occasions, the node is asked which of them it holds, and only then do the others go into a stream
- * of their own. They are a copy, which gRPC holds references to: a
+ * budget waits for answers, when the stream is full, when the source gives nothing for a while, or when it ends. With
+ * ask_first, symbols are collected for each node instead; on the same occasions the node is asked which of them it
+ * holds, and the others go into a stream of their own.
+ *
+ * A symbol's bytes are kept until each of its nodes has answered. They are a copy, which gRPC holds references to: a
  * connection that is stuck may keep some for long after their stream was cancelled, and nobody waits for that.
  */
 #ifndef SW_CLIENT_STORE_H
@@ -37,6 +38,14 @@ struct stored {
     uint32_t replicas_open;     /* nodes that have not answered */
     uint32_t replicas;          /* nodes that hold it */
 };
+
+/* Symbols on their way to one node. */
+struct stored_list {
+    struct stored **items;
+    size_t count, capacity;
+};
+/* False without memory. */
+bool sw_stored_list_add(struct stored_list *list, struct stored *symbol);
 
 struct store_node {
     struct store_stream *open;    /* takes symbols; NULL: the next symbol opens one */
@@ -117,7 +126,7 @@ void sw_store_asks_send(struct store_run *run);
 /* As the two of streams. */
 void sw_store_asks_cancel_slow(struct store_run *run, uint64_t now_us);
 void sw_store_asks_give_up(struct store_run *run);
-bool sw_store_asks_are_due(const struct store_run *run);
+uint32_t sw_store_asks_in_flight(const struct store_run *run);
 
 /* The stream after one in the list of those that have not ended. */
 const struct store_stream *sw_store_stream_next(const struct store_stream *stream);

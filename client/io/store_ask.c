@@ -10,9 +10,8 @@
 #include <string.h>
 
 /* What an answer may have beside its keys: a message's framing for each, and one message of slack. */
-#define KEY_OVERHEAD_BYTES  64
-#define ANSWER_SLACK_BYTES  (64u << 10)
-#define ANSWER_MESSAGES_MAX 64
+#define KEY_OVERHEAD_BYTES 64
+#define ANSWER_SLACK_BYTES (64u << 10)
 
 struct store_ask {
     struct store_run *run;
@@ -21,16 +20,15 @@ struct store_ask {
     uint32_t node;
     /* under the store's lock */
     struct sw_rpc_client_call *call; /* NULL: still collecting */
-    struct stored **symbols;
-    size_t count, capacity;
+    struct stored_list symbols;
     uint64_t sent_us;
     bool timed_out;
+    bool too_much; /* came */
     bool given_up; /* the whole store ends early */
     /* from the call, before its end */
-    struct sw_rpc_message *messages[ANSWER_MESSAGES_MAX];
-    size_t message_count;
+    struct sw_rpc_message **messages;
+    size_t message_count, message_room; /* one more than there are keys: a node answers each once, and may end apart */
     uint64_t answer_bytes;
-    bool too_much; /* came */
     enum sw_rpc_code code;
     char details[SW_ERROR_MESSAGE_SIZE / 2];
     /* while the answer is read */
@@ -45,13 +43,17 @@ static void message_came(void *state, struct sw_rpc_message *message)
 {
     struct store_ask *ask = state;
     ask->answer_bytes += sw_rpc_message_bytes(message);
-    if (ask->message_count == ANSWER_MESSAGES_MAX ||
-        ask->answer_bytes > (uint64_t)ask->count * KEY_OVERHEAD_BYTES + ANSWER_SLACK_BYTES) {
-        ask->too_much = true;
-        sw_rpc_message_free(message);
+    if (ask->message_count < ask->message_room &&
+        ask->answer_bytes <= (uint64_t)ask->symbols.count * KEY_OVERHEAD_BYTES + ANSWER_SLACK_BYTES) {
+        ask->messages[ask->message_count++] = message;
         return;
     }
-    ask->messages[ask->message_count++] = message;
+    sw_rpc_message_free(message);
+    pthread_mutex_lock(&ask->run->lock); /* start may still be setting call */
+    if (!ask->too_much)
+        sw_rpc_client_cancel(ask->call);
+    ask->too_much = true;
+    pthread_mutex_unlock(&ask->run->lock);
 }
 
 static void call_ended(void *state, enum sw_rpc_code code, const char *details)
@@ -70,9 +72,9 @@ static const struct sw_rpc_client_handler call_handler = {.message = message_cam
 static bool held_came(void *state, const struct sw_key *key)
 {
     struct store_ask *ask = state;
-    for (size_t tried = 0; tried < ask->count; tried++) {
-        size_t i = (ask->next_answer + tried) % ask->count;
-        if (memcmp(&ask->symbols[i]->key, key, sizeof(*key)) == 0) {
+    for (size_t tried = 0; tried < ask->symbols.count; tried++) {
+        size_t i = (ask->next_answer + tried) % ask->symbols.count;
+        if (memcmp(&ask->symbols.items[i]->key, key, sizeof(*key)) == 0) {
             ask->held[i] = true;
             ask->next_answer = i + 1;
             return true;
@@ -89,11 +91,11 @@ static enum sw_status read_answer(struct store_ask *ask)
                             ask->run->client->options.store_timeout_ms);
     if (ask->given_up)
         return sw_error_set(&ask->error, SW_CANCELLED, "had not answered yet when the store was ended");
+    if (ask->too_much)
+        return sw_error_set(&ask->error, SW_PROTOCOL_ERROR, "sent more than the keys that it was asked about");
     if (ask->code != SW_RPC_OK)
         return sw_error_set(&ask->error, sw_rpc_code_to_status(ask->code), "%s: %s", sw_rpc_code_name(ask->code),
                             ask->details);
-    if (ask->too_much)
-        return sw_error_set(&ask->error, SW_PROTOCOL_ERROR, "sent more than the keys that it was asked about");
     enum sw_status status = SW_OK;
     for (size_t i = 0; i < ask->message_count && status == SW_OK; i++)
         status = sw_wire_read_response(ask->messages[i], &handler, ask, &ask->error);
@@ -106,8 +108,9 @@ static void ask_free(struct store_ask *ask)
         sw_rpc_client_release(ask->call);
     for (size_t i = 0; i < ask->message_count; i++)
         sw_rpc_message_free(ask->messages[i]);
+    free(ask->messages);
     free(ask->held);
-    free(ask->symbols);
+    free(ask->symbols.items);
     free(ask);
 }
 
@@ -125,9 +128,10 @@ static void ask_remove(struct store_ask *ask)
 
 static void fail_all(struct store_ask *ask)
 {
-    for (size_t i = 0; i < ask->count; i++) {
+    for (size_t i = 0; i < ask->symbols.count; i++) {
         ask->run->report.replicas_failed++;
-        sw_store_replica_done(ask->run, ask->symbols[i], &ask->run->node[ask->node], false);
+        ask->run->node[ask->node].report.keys_asked++;
+        sw_store_replica_done(ask->run, ask->symbols.items[i], &ask->run->node[ask->node], false);
     }
 }
 
@@ -135,13 +139,13 @@ static void place_or_send(struct store_ask *ask)
 {
     struct store_run *run = ask->run;
     struct store_node *node = &run->node[ask->node];
-    for (size_t i = 0; i < ask->count; i++) {
+    for (size_t i = 0; i < ask->symbols.count; i++) {
         if (ask->held[i]) {
             run->report.replicas_present++;
             node->report.keys_asked++;
-            sw_store_replica_done(run, ask->symbols[i], node, true);
+            sw_store_replica_done(run, ask->symbols.items[i], node, true);
         } else {
-            sw_store_stream_add(run, ask->node, ask->symbols[i]);
+            sw_store_stream_add(run, ask->node, ask->symbols.items[i]);
         }
     }
     sw_store_stream_close(run, ask->node);
@@ -154,7 +158,6 @@ static void asked(struct sw_task *task)
     pthread_mutex_lock(&run->lock);
     ask_remove(ask);
     if (read_answer(ask) == SW_OK) {
-        run->node[ask->node].failures = 0;
         place_or_send(ask);
     } else {
         sw_store_node_failed(run, ask->node, ask->timed_out, ask->error.message);
@@ -169,12 +172,12 @@ static void asked(struct sw_task *task)
 
 static struct sw_rpc_message *question(const struct store_ask *ask)
 {
-    const struct sw_key **keys = malloc(ask->count * sizeof(*keys));
+    const struct sw_key **keys = malloc(ask->symbols.count * sizeof(*keys));
     if (!keys)
         return NULL;
-    for (size_t i = 0; i < ask->count; i++)
-        keys[i] = &ask->symbols[i]->key;
-    struct sw_rpc_message *message = sw_message_presence_request(keys, (uint32_t)ask->count);
+    for (size_t i = 0; i < ask->symbols.count; i++)
+        keys[i] = &ask->symbols.items[i]->key;
+    struct sw_rpc_message *message = sw_message_presence_request(keys, (uint32_t)ask->symbols.count);
     free(keys);
     return message;
 }
@@ -188,9 +191,11 @@ static void ask_send(struct store_ask *ask)
     struct sw_rpc_channel *channel = sw_peer_channel(client, run->nodes->peers[ask->node]);
     pthread_mutex_unlock(&client->lock);
     struct sw_rpc_message *message = question(ask);
-    ask->held = calloc(ask->count, sizeof(*ask->held));
+    ask->held = calloc(ask->symbols.count, sizeof(*ask->held));
+    ask->message_room = ask->symbols.count + 1;
+    ask->messages = calloc(ask->message_room, sizeof(struct sw_rpc_message *));
     ask->sent_us = sw_clock_us();
-    if (channel && message && ask->held)
+    if (channel && message && ask->held && ask->messages)
         ask->call = sw_rpc_client_start(channel, SW_METHOD_RETRIEVE_BATCH, message, SW_CLOCK_NEVER, &call_handler, ask);
     else
         sw_rpc_message_free(message);
@@ -219,20 +224,6 @@ static struct store_ask *ask_begin(struct store_run *run, uint32_t node)
     return ask;
 }
 
-static bool append(struct store_ask *ask, struct stored *symbol)
-{
-    if (ask->count == ask->capacity) {
-        size_t capacity = ask->capacity ? ask->capacity * 2 : 16;
-        struct stored **symbols = realloc(ask->symbols, capacity * sizeof(*symbols));
-        if (!symbols)
-            return false;
-        ask->symbols = symbols;
-        ask->capacity = capacity;
-    }
-    ask->symbols[ask->count++] = symbol;
-    return true;
-}
-
 void sw_store_ask_add(struct store_run *run, uint32_t index, struct stored *symbol)
 {
     struct store_node *node = &run->node[index];
@@ -240,14 +231,15 @@ void sw_store_ask_add(struct store_run *run, uint32_t index, struct stored *symb
     struct store_ask *ask = node->collecting;
     if (!ask && !down)
         ask = ask_begin(run, index);
-    if (down || !ask || !append(ask, symbol)) {
+    if (down || !ask || !sw_stored_list_add(&ask->symbols, symbol)) {
         if (!down)
             sw_store_note_failure(run, index, "no memory on this machine to ask it");
         run->report.replicas_failed++;
+        node->report.keys_asked++;
         sw_store_replica_done(run, symbol, node, false);
         return;
     }
-    if (ask->count == run->client->options.request_keys_max)
+    if (ask->symbols.count == run->client->options.request_keys_max)
         ask_send(ask);
 }
 
@@ -255,7 +247,7 @@ void sw_store_asks_send(struct store_run *run)
 {
     for (struct store_ask *ask = run->asks, *next; ask; ask = next) {
         next = ask->next;
-        if (ask->count == 0) {
+        if (ask->symbols.count == 0) {
             ask_remove(ask);
             ask_free(ask);
         } else if (!ask->call) {
@@ -290,10 +282,10 @@ void sw_store_asks_give_up(struct store_run *run)
     }
 }
 
-bool sw_store_asks_are_due(const struct store_run *run)
+uint32_t sw_store_asks_in_flight(const struct store_run *run)
 {
+    uint32_t count = 0;
     for (const struct store_ask *ask = run->asks; ask; ask = ask->next)
-        if (ask->call)
-            return true;
-    return false;
+        count += ask->call != NULL;
+    return count;
 }

@@ -29,8 +29,7 @@ struct store_stream {
     uint32_t node;
     /* under the store's lock */
     struct sw_rpc_client_call *call;
-    struct stored **symbols;
-    size_t count, capacity;
+    struct stored_list symbols;
     size_t sent; /* symbols handed to gRPC */
     bool sending;
     bool closing;     /* nothing is added any more */
@@ -58,7 +57,7 @@ static void send_next(struct store_stream *stream)
 {
     if (stream->sending || stream->half_closed)
         return;
-    if (stream->sent == stream->count) {
+    if (stream->sent == stream->symbols.count) {
         if (stream->closing) {
             stream->half_closed = true;
             stream->progress_us = sw_clock_us();
@@ -72,13 +71,13 @@ static void send_next(struct store_stream *stream)
         return;
     }
     do {
-        struct stored *symbol = stream->symbols[stream->sent++];
+        struct stored *symbol = stream->symbols.items[stream->sent++];
         atomic_fetch_add(&symbol->value->references, 1);
         sw_wire_add_store_value(message, symbol->value->bytes, symbol->bytes_count, value_sent, symbol->value);
         stream->run->report.bytes_sent += symbol->bytes_count;
         stream->run->unsent_bytes -= symbol->bytes_count;
-    } while (stream->sent < stream->count &&
-             sw_rpc_message_bytes(message) + stream->symbols[stream->sent]->bytes_count <= MESSAGE_BYTES_AIM);
+    } while (stream->sent < stream->symbols.count &&
+             sw_rpc_message_bytes(message) + stream->symbols.items[stream->sent]->bytes_count <= MESSAGE_BYTES_AIM);
     stream->sending = true;
     stream->progress_us = sw_clock_us();
     sw_rpc_client_send(stream->call, message);
@@ -116,11 +115,11 @@ static const struct sw_rpc_client_handler call_handler = {
 static void result_came(void *state, const uint8_t *key, size_t key_bytes, enum sw_stored stored, const char *reason)
 {
     struct store_stream *stream = state;
-    if (stream->answered == stream->count)
+    if (stream->answered == stream->symbols.count)
         return;
     struct store_run *run = stream->run;
     struct store_node *node = &run->node[stream->node];
-    struct stored *symbol = stream->symbols[stream->answered++];
+    struct stored *symbol = stream->symbols.items[stream->answered++];
     bool is_its_key = key_bytes == SW_KEY_BYTES && memcmp(key, symbol->key.bytes, SW_KEY_BYTES) == 0;
     if (!is_its_key) {
         run->report.replicas_failed++;
@@ -151,7 +150,7 @@ static void explain(struct store_stream *stream, enum sw_status status, char *te
     else if (status != SW_OK)
         snprintf(text, text_bytes, "%s", stream->error.message);
     else
-        snprintf(text, text_bytes, "answered for %zu of %zu symbols", stream->answered, stream->count);
+        snprintf(text, text_bytes, "answered for %zu of %zu symbols", stream->answered, stream->symbols.count);
 }
 
 void sw_store_node_failed(struct store_run *run, uint32_t index, bool timed_out, const char *text)
@@ -176,9 +175,9 @@ static void fail_rest(struct store_stream *stream, const char *text)
 {
     struct store_run *run = stream->run;
     sw_store_node_failed(run, stream->node, stream->timed_out, text);
-    while (stream->answered < stream->count) {
+    while (stream->answered < stream->symbols.count) {
         run->report.replicas_failed++;
-        sw_store_replica_done(run, stream->symbols[stream->answered++], &run->node[stream->node], false);
+        sw_store_replica_done(run, stream->symbols.items[stream->answered++], &run->node[stream->node], false);
     }
 }
 
@@ -186,7 +185,7 @@ static void stream_free(struct store_stream *stream)
 {
     sw_rpc_client_release(stream->call);
     sw_rpc_message_free(stream->answer);
-    free(stream->symbols);
+    free(stream->symbols.items);
     free(stream);
 }
 
@@ -201,12 +200,13 @@ static void ended(struct sw_task *task)
     *at = stream->next;
     if (run->node[stream->node].open == stream)
         run->node[stream->node].open = NULL;
-    for (; stream->sent < stream->count; stream->sent++)
-        run->unsent_bytes -= stream->symbols[stream->sent]->bytes_count;
+    for (; stream->sent < stream->symbols.count; stream->sent++)
+        run->unsent_bytes -= stream->symbols.items[stream->sent]->bytes_count;
     enum sw_status status = SW_OK;
     if (stream->code == SW_RPC_OK && stream->answer)
-        status = sw_message_read_store_response(stream->answer, stream->count, result_came, stream, &stream->error);
-    if (stream->answered < stream->count || stream->code != SW_RPC_OK) {
+        status =
+            sw_message_read_store_response(stream->answer, stream->symbols.count, result_came, stream, &stream->error);
+    if (stream->answered < stream->symbols.count || stream->code != SW_RPC_OK) {
         char text[SW_ERROR_MESSAGE_SIZE];
         explain(stream, status, text, sizeof(text));
         fail_rest(stream, text);
@@ -247,21 +247,6 @@ static struct store_stream *stream_open(struct store_run *run, uint32_t node)
     return stream;
 }
 
-static bool append(struct store_stream *stream, struct stored *symbol)
-{
-    if (stream->count == stream->capacity) {
-        size_t capacity = stream->capacity ? stream->capacity * 2 : 64;
-        struct stored **symbols = realloc(stream->symbols, capacity * sizeof(*symbols));
-        if (!symbols)
-            return false;
-        stream->symbols = symbols;
-        stream->capacity = capacity;
-    }
-    stream->symbols[stream->count++] = symbol;
-    stream->run->unsent_bytes += symbol->bytes_count;
-    return true;
-}
-
 static void stream_close(struct store_stream *stream)
 {
     struct store_run *run = stream->run;
@@ -280,15 +265,16 @@ void sw_store_stream_add(struct store_run *run, uint32_t index, struct stored *s
     struct store_stream *stream = node->open;
     if (!stream && !down)
         stream = stream_open(run, index);
-    if (down || !stream || !append(stream, symbol)) {
+    if (down || !stream || !sw_stored_list_add(&stream->symbols, symbol)) {
         if (!down)
             sw_store_note_failure(run, index, "no memory on this machine for its stream");
         run->report.replicas_failed++;
         sw_store_replica_done(run, symbol, node, false);
         return;
     }
+    run->unsent_bytes += symbol->bytes_count;
     send_next(stream);
-    if (stream->count == STREAM_SYMBOLS_MAX)
+    if (stream->symbols.count == STREAM_SYMBOLS_MAX)
         stream_close(stream);
 }
 

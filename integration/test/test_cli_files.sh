@@ -134,6 +134,24 @@ symwave encode empty --layout l.json
 one_line "encode of an empty file" 3 "empty is empty"
 symwave encode input --layout no/such/folder/l.json
 one_line "a layout in no folder" 3 "its folder does not exist"
+cp input film && cp input film.part
+symwave encode film --layout film
+one_line "a layout in the place of its file" 3 "the layout would replace film itself"
+symwave encode film.part --layout film
+one_line "a layout that would be written to its file first" 3 "the layout would replace film.part itself"
+same "and the file is untouched" input film
+same "and the other" input film.part
+symwave encode input --layout film
+one_line "a foreign file where a layout is written first" 3 "film.part is there and was not left by a put"
+symwave --nodes nodes.yaml get layout.json --out film2.part/x
+one_line "an output in no folder" 3 "its folder does not exist"
+symwave --nodes nodes.yaml get layout.json --out layout.json
+one_line "a file in the place of its layout" 3 "the file would replace its layout"
+rm film
+symwave --nodes nodes.yaml get layout.json --out film
+one_line "a foreign file where the workspace would be" 3 "film.part is there and was not left by a get"
+same "and it is untouched" input film.part
+rm film.part
 symwave --nodes nodes.yaml get layout.json
 one_line "get without an output" 2 "--out"
 symwave --nodes nodes.yaml get input --out x

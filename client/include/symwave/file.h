@@ -4,7 +4,8 @@
  *
  * All four functions block, call progress on the calling thread, and may be called from any thread, also at the same
  * time for different files. None holds the file in memory: beside the client's budget each has buffers of some 50 MiB
- * at most, whatever the size of the file; its report has the number.
+ * at most, whatever the size of the file; its report has the number. What does grow with the file is the list of keys:
+ * a get needs the layout, and for the source block at work some 100 bytes a symbol more.
  */
 #ifndef SYMWAVE_FILE_H
 #define SYMWAVE_FILE_H
@@ -46,7 +47,8 @@ struct sw_put_report {
     uint64_t encode_us;                      /* spent on reading the file and on making its blocks ready */
     uint64_t buffers_bytes;                  /* the most memory that its own buffers had, the client's budget aside */
     uint64_t elapsed_us;
-    /* Symbols that are on no node: how many, and the first of them. */
+    /* Symbols that are on no node: how many, and the first of them; of a put that was ended early, those under way too.
+     */
     uint64_t unplaced;
     uint64_t unplaced_sample_count;
     struct sw_key unplaced_sample[SW_FILE_SAMPLE_MAX];
@@ -85,12 +87,14 @@ SW_PUBLIC char *sw_get_report_to_json(const struct sw_get_report *report);
  * its end; what it is cut into is kept in a nameless file beside the layout, as large as a source block (at most 3.7
  * GB). layout_path appears whole or not at all; it is written to layout_path.part before.
  *
- * *report, where report is not NULL, is set on success and failure alike (NULL only without memory).
+ * *report, where report is not NULL, is set on success and failure alike; it is NULL only without memory and with an
+ * argument that is none (NULL, a folder of symbols that is not there).
  *
  * SW_OK: the layout is written, no symbol is without a node, and at least 75 % of the replicas are placed. SW_SHORT:
  * fewer; the report says which, and no layout is written. SW_INVALID_ARGUMENT: the file is empty, too large or no
- * regular file, or it changed while it was read. SW_NOT_FOUND, SW_IO_ERROR, SW_NO_SPACE, SW_NO_MEMORY, SW_UNAVAILABLE
- * (no node takes anything), SW_CANCELLED, SW_DEADLINE_EXCEEDED.
+ * regular file, it changed while it was read, the layout would replace it, layout_path.part is somebody else's, or
+ * another put is at work on it. SW_NOT_FOUND, SW_IO_ERROR, SW_NO_SPACE, SW_NO_MEMORY, SW_UNAVAILABLE (no node takes
+ * anything), SW_CANCELLED, SW_DEADLINE_EXCEEDED.
  */
 SW_PUBLIC enum sw_status sw_put_file(struct sw_client *client, const char *path, const char *layout_path,
                                      const struct sw_file_options *options, struct sw_put_report **report,
@@ -100,18 +104,21 @@ SW_PUBLIC enum sw_status sw_put_file(struct sw_client *client, const char *path,
  * Gets a file back: retrieves symbols, source symbols first, until they determine the file and no longer, rebuilds it,
  * checks its hash, and puts it in its place in one step. What comes is written to out_path.part, with a journal,
  * out_path.part.journal: an interrupted get goes on from there. Where the hash is wrong in the end, every symbol in the
- * workspace is checked again, bad ones are fetched again, and it is tried once more.
+ * workspace is checked again, bad ones are fetched again, and it is tried again, three times in all.
  *
  * SW_OK: out_path is the file, on disk. SW_SHORT: too few symbols could be had; what is there is kept. SW_DATA_LOSS:
  * the symbols are what the layout says, and the file is not: the layout is at fault. SW_INVALID_ARGUMENT: another get
- * is at work on out_path, or it is a folder. SW_IO_ERROR, SW_NO_SPACE, SW_NOT_FOUND, SW_NO_MEMORY, SW_CANCELLED,
- * SW_DEADLINE_EXCEEDED.
+ * is at work on out_path, it is a folder, or out_path.part is somebody else's. SW_IO_ERROR, SW_NO_SPACE, SW_NOT_FOUND,
+ * SW_NO_MEMORY, SW_CANCELLED, SW_DEADLINE_EXCEEDED.
  */
 SW_PUBLIC enum sw_status sw_get_file(struct sw_client *client, const struct sw_layout *layout, const char *out_path,
                                      const struct sw_file_options *options, struct sw_get_report **report,
                                      struct sw_error *error);
 
-/* As sw_put_file, with a folder in place of the nodes, one file a symbol, named by its key; NULL: the layout only. */
+/*
+ * As sw_put_file, with a folder in place of the nodes, one file a symbol, named by its key; NULL: the layout only. The
+ * folder's files are synced to disk before the layout appears.
+ */
 SW_PUBLIC enum sw_status sw_encode_file(const char *path, const char *layout_path, const char *symbols_path,
                                         const struct sw_file_options *options, struct sw_put_report **report,
                                         struct sw_error *error);
