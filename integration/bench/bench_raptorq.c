@@ -13,7 +13,8 @@
  * rounds.
  *
  * With K and T: "ENCODE DECODE PATH", what "encode" and "decode" give with all that a source block takes that comes by
- * itself (plan, targets, working memory), at its full size, on the best path. raptorq.sh sets it beside another codec.
+ * itself (plan, targets, working memory), at its full size, in sub-blocks as a file has them, on the best path.
+ * raptorq.sh sets it beside another codec.
  */
 #include "client/raptorq/gf256.h"
 #include "symwave/raptorq.h"
@@ -22,10 +23,11 @@
 #include <string.h>
 #include <time.h>
 
-#define ROUNDS_MAX   101
-#define BLOCK_BYTES  ((size_t)64 << 20)
-#define SAMPLE_BYTES ((size_t)64 << 20) /* as many runs as this takes are one sample */
-#define CASE_SECONDS 0.3                /* a case by itself is run for so long at least */
+#define ROUNDS_MAX      101
+#define BLOCK_BYTES     ((size_t)64 << 20)
+#define SAMPLE_BYTES    ((size_t)64 << 20) /* as many runs as this takes are one sample */
+#define CASE_SECONDS    0.3                /* a case by itself is run for so long at least */
+#define SUB_BLOCK_BYTES ((size_t)10 << 20) /* and in sub-blocks of at most so many bytes */
 
 static const uint32_t ks[] = {16, 101, 1000, 4096, 16384};
 static const size_t symbol_sizes[] = {65528, 1280};
@@ -46,11 +48,16 @@ struct row {
     double figures[FIGURES][ROUNDS_MAX];
 };
 
-/* A source block: its symbols' columns side by side, and room for K repair symbols and for what is decoded. */
+/*
+ * A source block: sub-block after sub-block its symbols' columns side by side, and room for K repair symbols and for
+ * what is decoded. inputs and outputs are those of one sub-block.
+ */
 struct block {
     uint32_t k, lost_count; /* of every tenth */
-    uint32_t inputs_count;
-    size_t bytes;
+    uint32_t inputs_count, outputs_count;
+    size_t bytes; /* of a symbol in a sub-block */
+    size_t sub_blocks;
+    size_t step; /* from a sub-block to the next */
     uint8_t *source, *repair, *decoded;
     uint32_t *esis, *lost;
     const uint8_t **inputs;
@@ -85,18 +92,21 @@ static void must(enum sw_status status, const char *what)
     }
 }
 
-static struct block begin(uint32_t k, size_t bytes)
+static struct block begin(uint32_t k, size_t bytes, size_t sub_blocks)
 {
-    struct block block = {.k = k, .lost_count = (k + 9) / 10, .bytes = bytes};
+    struct block block = {.k = k, .lost_count = (k + 9) / 10, .bytes = bytes, .sub_blocks = sub_blocks};
+    size_t all;
 
-    block.source = room(k * block.bytes);
-    block.repair = room((k + 8) * block.bytes);
-    block.decoded = room(k * block.bytes);
+    block.step = (k + 8) * bytes;
+    all = block.step * sub_blocks;
+    block.source = room(all);
+    block.repair = room(all);
+    block.decoded = room(all);
     block.esis = room((k + 8) * sizeof(*block.esis));
     block.lost = room(k * sizeof(*block.lost));
     block.inputs = room((k + 8) * sizeof(*block.inputs));
     block.outputs = room((k + 8) * sizeof(*block.outputs));
-    for (size_t i = 0; i < k * block.bytes; i++)
+    for (size_t i = 0; i < all; i++)
         block.source[i] = (uint8_t)(i * 2654435761u >> 24);
     return block;
 }
@@ -128,6 +138,8 @@ static double run(struct block *block, const struct sw_raptorq_plan *plan, const
 
 static void set_up_encode(struct block *block)
 {
+    block->inputs_count = block->k;
+    block->outputs_count = block->k + 8;
     for (uint32_t i = 0; i < block->k; i++)
         block->inputs[i] = block->source + i * block->bytes;
     for (uint32_t i = 0; i < block->k + 8; i++) {
@@ -183,13 +195,16 @@ static struct sw_raptorq_plan *set_up_decode(struct block *block, bool lose_all,
     }
     must(plan != NULL ? SW_OK : SW_SHORT, "plan");
     block->inputs_count = count;
+    block->outputs_count = *lost_count;
     return plan;
 }
 
-static void check(const struct block *block, uint32_t lost_count)
+static void check(const struct block *block, uint32_t lost_count, size_t sub_block)
 {
+    const uint8_t *source = block->source + sub_block * block->step;
+
     for (uint32_t i = 0; i < lost_count; i++) {
-        if (memcmp(block->outputs[i], block->source + block->lost[i] * block->bytes, block->bytes) != 0)
+        if (memcmp(block->outputs[i], source + block->lost[i] * block->bytes, block->bytes) != 0)
             must(SW_DATA_LOSS, "decoded");
     }
 }
@@ -203,7 +218,7 @@ static double decode(struct block *block, bool lose_all, double *plan_seconds)
 
     must(sw_raptorq_targets_new(plan, block->lost, lost_count, &targets), "targets");
     seconds = run(block, plan, targets);
-    check(block, lost_count);
+    check(block, lost_count, 0);
     sw_raptorq_targets_free(targets);
     sw_raptorq_plan_free(plan);
     return seconds;
@@ -212,7 +227,7 @@ static double decode(struct block *block, bool lose_all, double *plan_seconds)
 static void measure(struct row *row, int round)
 {
     const size_t columns_max = BLOCK_BYTES / row->k / 64 * 64;
-    struct block block = begin(row->k, row->symbol_bytes < columns_max ? row->symbol_bytes : columns_max);
+    struct block block = begin(row->k, row->symbol_bytes < columns_max ? row->symbol_bytes : columns_max, 1);
     const double mb = (double)row->k * (double)block.bytes * 1e-6;
     double plan_seconds, ignored, seconds;
 
@@ -227,6 +242,32 @@ static void measure(struct row *row, int round)
     end(&block);
 }
 
+/* Goes to another sub-block. */
+static void move(struct block *block, ptrdiff_t bytes)
+{
+    for (uint32_t i = 0; i < block->inputs_count; i++)
+        block->inputs[i] += bytes;
+    for (uint32_t i = 0; i < block->outputs_count; i++)
+        block->outputs[i] += bytes;
+}
+
+/* Runs a plan for some symbols over all sub-blocks. */
+static void run_all(struct block *block, const struct sw_raptorq_plan *plan, const uint32_t *esis, uint32_t count)
+{
+    struct sw_raptorq_targets *targets;
+    void *work = malloc(sw_raptorq_run_bytes(plan, block->bytes));
+
+    must(work != NULL ? SW_OK : SW_NO_MEMORY, "work");
+    must(sw_raptorq_targets_new(plan, esis, count, &targets), "targets");
+    for (size_t i = 0; i < block->sub_blocks; i++) {
+        sw_raptorq_run(plan, targets, block->bytes, block->inputs, block->outputs, work);
+        move(block, (ptrdiff_t)block->step);
+    }
+    move(block, -(ptrdiff_t)(block->step * block->sub_blocks));
+    sw_raptorq_targets_free(targets);
+    free(work);
+}
+
 /* Seconds of a source block from the beginning to the end, the mean of some: encoded, or decoded, a tenth of it. */
 static double whole(struct block *block, bool encodes)
 {
@@ -236,18 +277,11 @@ static double whole(struct block *block, bool encodes)
 
     do {
         struct sw_raptorq_plan *plan;
-        struct sw_raptorq_targets *targets;
-        void *work;
 
         must(encodes ? sw_raptorq_plan_new_encoder(block->k, &plan)
                      : sw_raptorq_plan_new(block->k, block->esis, block->inputs_count, &plan, NULL),
              "plan");
-        must(sw_raptorq_targets_new(plan, esis, block->lost_count, &targets), "targets");
-        work = malloc(sw_raptorq_run_bytes(plan, block->bytes));
-        must(work != NULL ? SW_OK : SW_NO_MEMORY, "work");
-        sw_raptorq_run(plan, targets, block->bytes, block->inputs, block->outputs, work);
-        free(work);
-        sw_raptorq_targets_free(targets);
+        run_all(block, plan, esis, block->lost_count);
         sw_raptorq_plan_free(plan);
         runs++;
         seconds = now() - start;
@@ -257,18 +291,26 @@ static double whole(struct block *block, bool encodes)
 
 static void measure_case(uint32_t k, size_t symbol_bytes)
 {
-    struct block block = begin(k, symbol_bytes);
+    const size_t sub_blocks = (k * symbol_bytes + SUB_BLOCK_BYTES - 1) / SUB_BLOCK_BYTES;
+    /* All as wide as the widest, so that a little more is done than is counted. */
+    struct block block = begin(k, (symbol_bytes + sub_blocks - 1) / sub_blocks, sub_blocks);
     const double mb = (double)k * (double)symbol_bytes * 1e-6;
+    struct sw_raptorq_plan *plan;
     double encode_seconds, plan_seconds;
     uint32_t lost_count;
 
-    encode(&block);
+    must(sw_raptorq_plan_new_encoder(k, &plan), "plan");
     set_up_encode(&block);
+    run_all(&block, plan, block.esis, k + 8);
+    sw_raptorq_plan_free(plan);
     encode_seconds = whole(&block, true);
     sw_raptorq_plan_free(set_up_decode(&block, false, &lost_count, &plan_seconds));
     printf("%.1f %.1f %s\n", mb / encode_seconds, mb / whole(&block, false),
            sw_gf256_path_name(sw_gf256_path_current()));
-    check(&block, lost_count);
+    for (size_t i = 0; i < sub_blocks; i++) {
+        check(&block, lost_count, i);
+        move(&block, (ptrdiff_t)block.step);
+    }
     end(&block);
 }
 
