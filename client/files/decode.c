@@ -14,15 +14,18 @@ struct folder {
     size_t symbol_bytes;
 };
 
-/* Reads the file of a key, if there is one: *held says whether it has the right bytes, bad counts those with others. */
-static enum sw_status read_symbol(const struct folder *folder, const struct sw_key *key, bool *held, uint64_t *bad,
+/*
+ * Reads the file of a key, if there is one: *bytes is how many it has, 0 where it is not there or not the right one.
+ * bad counts those.
+ */
+static enum sw_status read_symbol(const struct folder *folder, const struct sw_key *key, size_t *bytes, uint64_t *bad,
                                   struct sw_error *error)
 {
     char name[SW_KEY_BASE58_SIZE];
     size_t count = 0;
     ssize_t part = 1;
 
-    *held = false;
+    *bytes = 0;
     sw_key_to_base58(key, name);
     int fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ENOENT)
@@ -39,8 +42,9 @@ static enum sw_status read_symbol(const struct folder *folder, const struct sw_k
     if (fd >= 0)
         close(fd);
     const struct sw_key found = sw_key_of_value(folder->symbol, count);
-    *held = part == 0 && sw_key_compare(&found, key) == 0;
-    *bad += !*held;
+    if (part == 0 && sw_key_compare(&found, key) == 0)
+        *bytes = count;
+    *bad += *bytes == 0;
     return SW_OK;
 }
 
@@ -57,16 +61,16 @@ static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct 
 
     rebuild->job.progress.symbols = rebuild->symbols_before + rebuild->row_count;
     for (size_t i = 0; i < count && status == SW_OK && missing > 0; i++) {
-        bool held = false;
-        status = read_symbol(folder, &keys[wanted[i]], &held, &rebuild->report.bad, error);
-        if (status == SW_OK && held) {
-            status = sw_rebuild_take(rebuild, wanted[i], folder->symbol, folder->symbol_bytes, error);
+        size_t bytes = 0;
+        status = read_symbol(folder, &keys[wanted[i]], &bytes, &rebuild->report.bad, error);
+        if (status == SW_OK && bytes > 0) {
+            status = sw_rebuild_take(rebuild, wanted[i], folder->symbol, bytes, error);
             if (status == SW_OK)
                 status = sw_rebuild_missing(rebuild, &missing, error);
             rebuild->job.progress.symbols++;
         }
         if (status == SW_OK)
-            status = sw_job_bytes(&rebuild->job, held ? folder->symbol_bytes : 0, error);
+            status = sw_job_bytes(&rebuild->job, bytes, error);
     }
     free(wanted);
     if (status == SW_OK && missing > 0)

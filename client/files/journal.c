@@ -65,12 +65,14 @@ size_t sw_journal_parse(const uint8_t *text, size_t text_bytes, const struct sw_
 
 bool sw_journal_is_one(const char *path)
 {
-    char found[TITLE_BYTES];
+    char found[TITLE_BYTES] = {0};
+    static const char zeros[TITLE_BYTES];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return false;
-    bool is_one = pread(fd, found, TITLE_BYTES, 0) == TITLE_BYTES && memcmp(found, title, TITLE_BYTES) == 0;
+    const ssize_t count = pread(fd, found, TITLE_BYTES, 0);
+    bool is_one = count >= 0 && (memcmp(found, title, (size_t)count) == 0 || memcmp(found, zeros, (size_t)count) == 0);
     close(fd);
     return is_one;
 }

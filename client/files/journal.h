@@ -24,7 +24,10 @@ struct sw_journal_record {
 size_t sw_journal_parse(const uint8_t *text, size_t text_bytes, const struct sw_key *id,
                         bool (*take)(const struct sw_journal_record *record, void *user_data), void *user_data);
 
-/* Whether there is a file at a path that is some journal. */
+/*
+ * Whether there is a file at a path that is some journal, or what is left of one whose first bytes had not reached the
+ * disk: nothing, or zeros.
+ */
 bool sw_journal_is_one(const char *path);
 
 struct sw_journal;

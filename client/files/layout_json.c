@@ -29,6 +29,17 @@ static enum sw_status wrong(const struct reading *reading, const char *where, co
     return sw_error_set(reading->error, SW_INVALID_ARGUMENT, "%s: %s: %s", reading->name, where, what);
 }
 
+/* Text of the layout's own, for an error: on one line, and harmless to a terminal. */
+static const char *quoted(const char *text, char out[80])
+{
+    size_t i = 0;
+
+    for (; text[i] != '\0' && i < 79; i++)
+        out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    out[i] = '\0';
+    return out;
+}
+
 /* Whether an object has these members and no others. */
 static enum sw_status check_members(const struct reading *reading, json_t *object, const char *where,
                                     const char *const *members, size_t count)
@@ -49,7 +60,8 @@ static enum sw_status check_members(const struct reading *reading, json_t *objec
         for (size_t i = 0; i < count; i++)
             known |= strcmp(key, members[i]) == 0;
         if (!known) {
-            snprintf(what, sizeof(what), "it has a member \"%.80s\" that no layout has", key);
+            char text[80];
+            snprintf(what, sizeof(what), "it has a member \"%s\" that no layout has", quoted(key, text));
             return wrong(reading, where, what);
         }
     }
@@ -178,11 +190,14 @@ static enum sw_status read_layout(const struct reading *reading, json_t *json, c
     struct sw_layout *made = NULL;
     enum sw_status status;
 
-    if (!json && json_error_code(fault) == json_error_out_of_memory)
+    char text[80];
+
+    /* jansson has nothing to say where it is out of memory, as a rule. */
+    if (!json && (json_error_code(fault) == json_error_out_of_memory || fault->text[0] == '\0'))
         return sw_error_set(reading->error, SW_NO_MEMORY, "%s: no memory to read it", reading->name);
     if (!json)
-        return sw_error_set(reading->error, SW_INVALID_ARGUMENT, "%s:%d:%d: no JSON: %.160s" FORM, reading->name,
-                            fault->line, fault->column, fault->text);
+        return sw_error_set(reading->error, SW_INVALID_ARGUMENT, "%s:%d:%d: no JSON: %s" FORM, reading->name,
+                            fault->line, fault->column, quoted(fault->text, text));
     json_t *blocks = json_object_get(json, "blocks");
     if (!json_is_object(json))
         status = wrong(reading, "the layout", "it is no object" FORM);

@@ -231,6 +231,7 @@ static enum sw_status rebuild_all(struct sw_rebuild *rebuild, sw_fetch_fn fetch,
 
     for (int try = 0; try < TRIES && status == SW_OK; try++) {
         rebuild->report.decoded = 0;
+        rebuild->report.bad = 0;
         rebuild->symbols_before = 0;
         for (uint32_t sbn = 0; sbn < rebuild->layout->params.blocks && status == SW_OK; sbn++)
             status = rebuild_block(rebuild, sbn, fetch, user_data, error);
@@ -238,8 +239,9 @@ static enum sw_status rebuild_all(struct sw_rebuild *rebuild, sw_fetch_fn fetch,
             status = check_hash(rebuild, workspace->fd, workspace->path, &right, error);
         if (status == SW_OK && right)
             return sw_workspace_finish(workspace, rebuild->out_path, error);
-        if (status == SW_OK)
-            status = drop_bad_symbols(rebuild, &dropped, error);
+        if (status != SW_OK)
+            break;
+        status = drop_bad_symbols(rebuild, &dropped, error);
         /* Once more where nothing was found: it may have been in what was decoded from them. */
         if (status == SW_OK && dropped == 0 && sound)
             return sw_error_set(error, SW_DATA_LOSS,

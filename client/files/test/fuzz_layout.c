@@ -79,6 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status != SW_OK) {
         must(status == SW_INVALID_ARGUMENT && layout == NULL && error.status == status, "a failure of another kind");
         must(strncmp(error.message, "fuzz:", 5) == 0 && strlen(error.message) > 8, "an error that says nothing");
+        for (const char *c = error.message; *c != '\0'; c++)
+            must((unsigned char)*c >= ' ' && *c != 127, "an error that is not one line");
         return 0;
     }
     check_counts(layout);

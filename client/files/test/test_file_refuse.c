@@ -209,6 +209,7 @@ static void test_a_symbol_that_is_not_what_the_layout_says_is_refused(void **sta
     check_wrong_symbol(value, object.symbol_bytes, "is number 65539 of block 0");
     memcpy(value, "\1\0\0\3", 4);
     check_wrong_symbol(value, object.symbol_bytes, "is number 3 of block 1");
+    check_wrong_symbol((const uint8_t *)"\0\0\0\3", 4, "has 4 bytes: the layout is at fault");
     free(value);
 }
 

@@ -65,7 +65,7 @@ struct sw_get_report {
     uint64_t taken;          /* symbols that came in this job, from nodes, the local store or the folder */
     uint64_t decoded;        /* source symbols that did not come and were worked out */
     uint64_t missing;        /* symbols that would still be needed at least */
-    uint64_t bad;            /* files in the folder that do not hash to their name, of a decode */
+    uint64_t bad;            /* files in the folder that do not hash to their name or are too large, of a decode */
     uint64_t dropped;        /* symbols in the workspace that were found damaged and fetched again */
     uint64_t fetch_us, decode_us, check_us;
     uint64_t buffers_bytes; /* as above */
