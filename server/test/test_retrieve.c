@@ -490,11 +490,11 @@ static void test_a_look_up_that_fails_is_answered_as_a_read_that_fails(void **st
                                      .under = node->rocksdb};
     struct key_list list = keys_new(3);
     (void)state;
-    node->store = &blind.store;
-    node_start(node);
     for (uint32_t i = 0; i < 3; i++)
         list.keys[i] = node_put(node, i, 5000);
     blind.key = list.keys[1];
+    node->store = &blind.store;
+    node_start(node);
     static const enum sw_status one_is_bad[] = {SW_IO_ERROR, SW_DATA_LOSS};
     for (unsigned i = 0; i < 2; i++) {
         blind.status = one_is_bad[i];
