@@ -56,6 +56,10 @@ void print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void usage_error(const struct common_options *common, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The values of --deadline, in milliseconds, and --budget; usage errors where they are none. */
+uint32_t option_deadline(const struct common_options *common, const char *text);
+uint64_t option_budget(const struct common_options *common, const char *text);
+
 /* The exit status for a call that ended with a status. */
 enum exit_status exit_status_of(enum sw_status status);
 

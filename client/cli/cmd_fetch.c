@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
      0},
     {"required", 'r', "N|P%", 0, "Stop at so many symbols, or at this share of the keys; default all", 0},
     {"deadline", 'd', "SECONDS", 0, "Give up after this long; default never", 0},
-    {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M; default 32M", 0},
+    {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M, from 1M to 16G; default 32M", 0},
     {0},
 };
 
@@ -66,12 +66,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
                         arg);
         return 0;
     case 'd':
-        if (!parse_seconds(arg, &own->deadline_ms))
-            usage_error(input->common, "--deadline %s: it must be a number of seconds above 0", arg);
+        own->deadline_ms = option_deadline(input->common, arg);
         return 0;
     case 'b':
-        if (!parse_bytes(arg, &own->budget_bytes) || own->budget_bytes == 0)
-            usage_error(input->common, "--budget %s: it must be a number of bytes, as 33554432 or 32M", arg);
+        own->budget_bytes = option_budget(input->common, arg);
         return 0;
     case ARGP_KEY_ARG:
         if (key_list_add(&own->keys, arg, &error) != SW_OK)

@@ -2,7 +2,6 @@
 #include "client/cli/cli.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
-#include "client/cli/parse.h"
 #include "client/cli/progress.h"
 #include "client/cli/summary.h"
 #include <stdio.h>
@@ -80,7 +79,7 @@ static const struct argp_option put_options[] = {
     OPTION_LAYOUT,
     {"task", 't', "ID", 0, "The task that the file belongs to; storing does not depend on it", 0},
     OPTION_DEADLINE,
-    {"budget", 'b', "BYTES", 0, "Bytes of symbols made and not yet stored, as 8M; default 32M", 0},
+    {"budget", 'b', "BYTES", 0, "Bytes of symbols made and not yet stored, as 8M, from 1M to 16G; default 32M", 0},
     {0},
 };
 
@@ -88,7 +87,7 @@ static const struct argp_option get_options[] = {
     OPTION_OUT,
     {"task", 't', "ID", 0, "The task that the file belongs to; it decides which node is asked first; default none", 0},
     OPTION_DEADLINE,
-    {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M; default 32M", 0},
+    {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M, from 1M to 16G; default 32M", 0},
     {0},
 };
 
@@ -143,12 +142,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         own->task_id = arg;
         return 0;
     case 'd':
-        if (!parse_seconds(arg, &own->deadline_ms))
-            usage_error(input->common, "--deadline %s: it must be a number of seconds above 0", arg);
+        own->deadline_ms = option_deadline(input->common, arg);
         return 0;
     case 'b':
-        if (!parse_bytes(arg, &own->budget_bytes) || own->budget_bytes == 0)
-            usage_error(input->common, "--budget %s: it must be a number of bytes, as 33554432 or 32M", arg);
+        own->budget_bytes = option_budget(input->common, arg);
         return 0;
     case ARGP_KEY_ARG:
         if (own->input)
@@ -171,6 +168,15 @@ struct run {
     struct sw_file_options options;
 };
 
+/* Whether two paths are one file. */
+static bool are_one(const char *a, const char *b)
+{
+    struct stat facts_a, facts_b;
+
+    return stat(a, &facts_a) == 0 && stat(b, &facts_b) == 0 && facts_a.st_dev == facts_b.st_dev &&
+           facts_a.st_ino == facts_b.st_ino;
+}
+
 static enum exit_status begin(struct run *run, const struct argp *argp, int argc, char **argv,
                               struct common_options *common)
 {
@@ -179,6 +185,9 @@ static enum exit_status begin(struct run *run, const struct argp *argp, int argc
     enum exit_status result = EXIT_DONE;
 
     command_parse(argp, argc, argv, &input);
+    const char *output = run->own.takes & TAKES_OUT ? run->own.out_path : run->own.layout_path;
+    if (run->own.takes & TAKES_NODES && common->nodes_path && are_one(common->nodes_path, output))
+        usage_error(common, "%s is the node list: give the output another name", output);
     run->common = common;
     client_options.budget_bytes = run->own.budget_bytes;
     if (run->own.takes & TAKES_NODES) {
@@ -209,10 +218,8 @@ static enum exit_status tell_put(struct run *run, enum sw_status status, struct 
     progress_end();
     if (run->common->json)
         json_print_report(report ? sw_put_report_to_json(report) : NULL, status, status == SW_OK ? "" : error->message);
-    else if (report && status == SW_OK)
+    else if (report && (status == SW_OK || report->symbols_made > 0))
         print_put_summary(stdout, report, run->own.input, run->own.layout_path);
-    else if (report && report->store)
-        print_store_summary(stdout, report->store);
     fflush(stdout);
     if (status != SW_OK)
         print_put_failure(report, status, error->message);
@@ -227,7 +234,7 @@ static enum exit_status tell_get(struct run *run, enum sw_status status, struct 
     progress_end();
     if (run->common->json)
         json_print_report(report ? sw_get_report_to_json(report) : NULL, status, status == SW_OK ? "" : error->message);
-    else if (report && (status == SW_OK || report->taken + report->kept > 0))
+    else if (report && (status == SW_OK || report->retrieval || report->taken + report->kept > 0))
         print_get_summary(stdout, report, run->own.out_path);
     fflush(stdout);
     if (status != SW_OK)
@@ -274,15 +281,6 @@ enum exit_status cmd_encode(int argc, char **argv, struct common_options *common
     return tell_put(&run, status, report, &error);
 }
 
-/* Whether two paths are one file. */
-static bool are_one(const char *a, const char *b)
-{
-    struct stat facts_a, facts_b;
-
-    return stat(a, &facts_a) == 0 && stat(b, &facts_b) == 0 && facts_a.st_dev == facts_b.st_dev &&
-           facts_a.st_ino == facts_b.st_ino;
-}
-
 /* The layout that a get or a decode is about; NULL, with the error told, where there is none. */
 static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
 {
@@ -297,6 +295,8 @@ static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
     }
     if (status == SW_OK)
         return layout;
+    if (run->common->json)
+        json_print_report(NULL, status, error.message);
     print_error("%s", error.message);
     session_close(&run->session);
     *result = exit_status_of_file(status);

@@ -3,7 +3,6 @@
 #include "client/cli/format.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
-#include "client/cli/parse.h"
 #include "client/cli/progress.h"
 #include "client/cli/records.h"
 #include "client/cli/summary.h"
@@ -41,7 +40,7 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"null", '0', NULL, 0, "Names on standard input end with NUL instead of a newline", 0},
     {"deadline", 'd', "SECONDS", 0, "Give up after this long; default never", 0},
-    {"budget", 'b', "BYTES", 0, "Bytes read and not yet stored, as 8M; default 32M", 0},
+    {"budget", 'b', "BYTES", 0, "Bytes read and not yet stored, as 8M, from 1M to 16G; default 32M", 0},
     {0},
 };
 
@@ -58,12 +57,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         own->delimiter = '\0';
         return 0;
     case 'd':
-        if (!parse_seconds(arg, &own->deadline_ms))
-            usage_error(input->common, "--deadline %s: it must be a number of seconds above 0", arg);
+        own->deadline_ms = option_deadline(input->common, arg);
         return 0;
     case 'b':
-        if (!parse_bytes(arg, &own->budget_bytes) || own->budget_bytes == 0)
-            usage_error(input->common, "--budget %s: it must be a number of bytes, as 33554432 or 32M", arg);
+        own->budget_bytes = option_budget(input->common, arg);
         return 0;
     case ARGP_KEY_ARGS:
         own->files = state->argv + state->next;

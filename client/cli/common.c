@@ -1,12 +1,19 @@
 /* What cli.h promises: common options, errors, and opening a client on a node list. */
 #include "client/cli/cli.h"
+#include "client/cli/format.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/parse.h"
 #include "client/cli/progress.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The SDK's bounds, told here with the option's name. */
+#define BUDGET_BYTES_MIN ((uint64_t)1 << 20)
+#define BUDGET_BYTES_MAX ((uint64_t)16 << 30)
+#define LINE_BYTES_MAX   4096
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -49,10 +56,12 @@ void command_parse(const struct argp *own, int argc, char **argv, struct command
 
 static SW_PRINTF(1, 0) void print_line(const char *format, va_list args, const char *after)
 {
+    char text[LINE_BYTES_MAX], clean[LINE_BYTES_MAX];
+
+    /* Names of files and words of nodes are anybody's. */
+    vsnprintf(text, sizeof(text), format, args);
     progress_pause();
-    fputs("symwave: ", stderr);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "%s\n", after);
+    fprintf(stderr, "symwave: %s%s\n", printable(text, strlen(text), clean, sizeof(clean)), after);
     progress_resume();
 }
 
@@ -77,6 +86,24 @@ void usage_error(const struct common_options *common, const char *format, ...)
     print_line(format, args, after);
     va_end(args);
     exit(EXIT_USAGE);
+}
+
+uint32_t option_deadline(const struct common_options *common, const char *text)
+{
+    uint32_t milliseconds = 0;
+
+    if (!parse_seconds(text, &milliseconds))
+        usage_error(common, "--deadline %s: it must be a number of seconds, 0.001 to 4294967", text);
+    return milliseconds;
+}
+
+uint64_t option_budget(const struct common_options *common, const char *text)
+{
+    uint64_t bytes = 0;
+
+    if (!parse_bytes(text, &bytes) || bytes < BUDGET_BYTES_MIN || bytes > BUDGET_BYTES_MAX)
+        usage_error(common, "--budget %s: it must be a number of bytes, as 33554432 or 32M, from 1M to 16G", text);
+    return bytes;
 }
 
 enum exit_status exit_status_of(enum sw_status status)

@@ -1,6 +1,6 @@
 /*
- * A thread that waits for signals: sw_cancel_fire must not be called from a signal handler, and from a thread anything
- * may be called.
+ * A thread that waits for signals (of a terminal that closes, too): sw_cancel_fire must not be called from a signal
+ * handler, and from a thread anything may be called.
  */
 #include "client/cli/interrupt.h"
 #include <pthread.h>
@@ -20,6 +20,7 @@ static void signals_init(sigset_t *signals)
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGHUP);
     sigaddset(signals, WAKE_UP);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define NODES_SHOWN 8
+#define NAME_SIZE   1024
 
 typedef unsigned long long u64; /* for printf */
 
@@ -120,9 +121,21 @@ void print_put_summary(FILE *out, const struct sw_put_report *report, const char
 {
     char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], encode[NUMBER_SIZE], hash[SW_KEY_BASE58_SIZE];
 
+    char name[NAME_SIZE], layout_name[NAME_SIZE];
+
+    printable(file, strlen(file), name, sizeof(name));
+    if (report->status != SW_OK) {
+        fprintf(out, "%s is not complete: %llu of %llu symbols made, %llu of them on no node\n", name,
+                (u64)report->symbols_made, (u64)(report->source_symbols + report->repair_symbols),
+                (u64)report->unplaced);
+        if (report->store)
+            print_replicas(out, report->store);
+        return;
+    }
     sw_key_to_base58(&report->hash, hash);
-    fprintf(out, "%s %s: %llu source and %llu repair symbols, layout in %s\n", report->store ? "put" : "encoded", file,
-            (u64)report->source_symbols, (u64)report->repair_symbols, layout);
+    fprintf(out, "%s %s: %llu source and %llu repair symbols, layout in %s\n", report->store ? "put" : "encoded", name,
+            (u64)report->source_symbols, (u64)report->repair_symbols,
+            printable(layout, strlen(layout), layout_name, sizeof(layout_name)));
     fprintf(out, "  hash          %s\n", hash);
     fprintf(out, "  amount        %s in %s, %s; %s of it to read and prepare\n", format_bytes(report->bytes, bytes),
             format_time(report->elapsed_us, elapsed), format_rate(report->bytes, report->elapsed_us, rate),
@@ -130,6 +143,8 @@ void print_put_summary(FILE *out, const struct sw_put_report *report, const char
     if (report->store)
         print_replicas(out, report->store);
     print_buffers(out, report->buffers_bytes);
+    if (report->store && report->store->replicas_failed + report->store->replicas_refused > 0)
+        fprintf(out, "  The file is safe; the same put again, when those nodes are back, places what they lack.\n");
 }
 
 void print_put_failure(const struct sw_put_report *report, enum sw_status status, const char *message)
@@ -144,8 +159,7 @@ void print_put_failure(const struct sw_put_report *report, enum sw_status status
     }
     if (names && report->unplaced > report->unplaced_sample_count)
         print_error("and %llu more symbols are on no node", (u64)(report->unplaced - report->unplaced_sample_count));
-    if (report && report->store && report->store->symbols > 0 &&
-        (status == SW_SHORT || status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED))
+    if (report && report->store && (status == SW_SHORT || status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED))
         print_error("%s; run this again for the rest, what is stored stays", message);
     else
         print_error("%s", message);
@@ -155,7 +169,9 @@ void print_get_summary(FILE *out, const struct sw_get_report *report, const char
 {
     char bytes[NUMBER_SIZE], rate[NUMBER_SIZE], elapsed[NUMBER_SIZE], decode[NUMBER_SIZE], check[NUMBER_SIZE];
     const bool done = report->status == SW_OK;
+    char name[NAME_SIZE];
 
+    file = printable(file, strlen(file), name, sizeof(name));
     if (report->already_there) {
         fprintf(out, "%s is there already, %s, and its hash is right: nothing was fetched\n", file,
                 format_bytes(report->bytes, bytes));

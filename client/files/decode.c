@@ -86,7 +86,7 @@ enum sw_status sw_decode_file(const struct sw_layout *layout, const char *symbol
 
     if (report)
         *report = NULL;
-    if (!layout || !symbols_path || !out_path)
+    if (!layout || !symbols_path || !out_path || out_path[0] == '\0')
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a decode needs a layout, a folder and an output file");
     folder.fd = open(symbols_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder.fd < 0)

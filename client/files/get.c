@@ -103,7 +103,7 @@ enum sw_status sw_get_file(struct sw_client *client, const struct sw_layout *lay
 {
     if (report)
         *report = NULL;
-    if (!client || !layout || !out_path)
+    if (!client || !layout || !out_path || out_path[0] == '\0')
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a get needs a client, a layout and an output file");
     return sw_rebuild_file(layout, out_path, options, fetch, client, report, error);
 }

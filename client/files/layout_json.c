@@ -16,6 +16,8 @@
 #define BRACKETS_MAX     8
 #define COMMAS_MAX       32
 #define SYMBOL_BYTES_MIN 34
+/* A text as short as this cannot take much, and the parser has more to say of it. */
+#define SKIM_BYTES_MIN 1024
 
 #define FORM "; it must be as put writes it: {\"blocks\": [{\"block_id\": 0, ...}]}"
 
@@ -245,7 +247,8 @@ static bool skim_over(struct skim *skim, const char *text, size_t count)
         }
     }
     skim->bytes += count;
-    return skim->brackets <= BRACKETS_MAX && skim->commas <= COMMAS_MAX + skim->bytes / SYMBOL_BYTES_MIN;
+    return skim->bytes <= SKIM_BYTES_MIN ||
+           (skim->brackets <= BRACKETS_MAX && skim->commas <= COMMAS_MAX + skim->bytes / SYMBOL_BYTES_MIN);
 }
 
 static enum sw_status no_layout(const char *name, struct sw_error *error)

@@ -224,6 +224,9 @@ static enum sw_status check_names(const struct putting *putting, const char *lay
     enum sw_status status = part ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory to encode %s", putting->path);
     struct stat facts;
 
+    if (status == SW_OK && stat(layout_path, &facts) == 0 && !S_ISREG(facts.st_mode))
+        status = sw_error_set(error, SW_INVALID_ARGUMENT, "%s is %s and no regular file; name a file for the layout",
+                              layout_path, S_ISDIR(facts.st_mode) ? "a folder" : "a pipe or a device");
     for (size_t i = 0; i < 2 && status == SW_OK; i++) {
         if (stat(names[i], &facts) == 0 && facts.st_dev == putting->facts.st_dev &&
             facts.st_ino == putting->facts.st_ino)
@@ -308,7 +311,7 @@ enum sw_status sw_put_file(struct sw_client *client, const char *path, const cha
 
     if (report)
         *report = NULL;
-    if (!client || !path || !layout_path)
+    if (!client || !path || !layout_path || layout_path[0] == '\0')
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a put needs a client, a file and where its layout goes");
     start(&putting, path, options);
     enum sw_status status = begin(&putting, layout_path, error);
@@ -316,6 +319,11 @@ enum sw_status sw_put_file(struct sw_client *client, const char *path, const cha
         status = store(&putting, client, error);
         if (status == SW_SHORT)
             explain(&putting, error);
+        if (status == SW_CANCELLED || status == SW_DEADLINE_EXCEEDED)
+            sw_error_set(error, status, "%s with %llu of %llu symbols stored",
+                         status == SW_CANCELLED ? "cancelled" : "the deadline passed",
+                         (unsigned long long)putting.placed,
+                         (unsigned long long)(putting.report.source_symbols + putting.report.repair_symbols));
     }
     return end(&putting, status, report, error);
 }
@@ -329,7 +337,7 @@ enum sw_status sw_encode_file(const char *path, const char *layout_path, const c
 
     if (report)
         *report = NULL;
-    if (!path || !layout_path)
+    if (!path || !layout_path || layout_path[0] == '\0')
         return sw_error_set(error, SW_INVALID_ARGUMENT, "an encode needs a file and where its layout goes");
     start(&putting, path, options);
     enum sw_status status = begin(&putting, layout_path, error);

@@ -67,9 +67,9 @@ static enum sw_status check_space(const struct sw_workspace *workspace, const st
     const uint64_t there = (uint64_t)facts->st_blocks * 512, left = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (wanted <= there || wanted - there <= left)
         return SW_OK;
-    return sw_error_set(
-        error, SW_NO_SPACE, "%s needs %llu MB and its disk has %llu MB free; free some space, or choose another disk",
-        workspace->path, (unsigned long long)(wanted - there) / 1000000, (unsigned long long)left / 1000000);
+    return sw_error_set(error, SW_NO_SPACE,
+                        "%s needs %.1f MB and its disk has %.1f MB free; free some space, or choose another disk",
+                        workspace->path, (double)(wanted - there) / 1e6, (double)left / 1e6);
 }
 
 static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_error *error)
@@ -80,12 +80,15 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
 
     if (!path)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", workspace->path);
-    /* A file that somebody else has left under our name is not ours to destroy. */
-    if (workspace->found_bytes > 0 && !sw_journal_is_one(path)) {
+    /* A file that somebody else has left under our names is not ours to destroy. */
+    const bool there = access(path, F_OK) == 0, is_ours = there && sw_journal_is_one(path);
+    if (!is_ours && (there || workspace->found_bytes > 0)) {
+        enum sw_status status = sw_error_set(
+            error, SW_INVALID_ARGUMENT, "%s is there, and %s; remove it, or move it out of the way",
+            there ? path : workspace->path,
+            there ? "is no journal of a get or a decode" : "the journal of a get or a decode is not beside it");
         free(path);
-        return sw_error_set(error, SW_INVALID_ARGUMENT,
-                            "%s is there and was not left by a get or a decode; move it out of the way",
-                            workspace->path);
+        return status;
     }
     /* A workspace shorter than the file holds nothing, whatever a journal says. It is never cut further than that. */
     const bool fresh = workspace->found_bytes < workspace->layout->params.bytes;
@@ -133,11 +136,11 @@ enum sw_status sw_workspace_open(const struct sw_layout *layout, const char *out
     if (status == SW_OK) {
         workspace->found_bytes = (uint64_t)facts.st_size;
         status = check_space(workspace, &facts, error);
+        if (status == SW_OK)
+            status = open_journal(workspace, error);
         if (status != SW_OK && facts.st_size == 0)
             unlink(workspace->path);
     }
-    if (status == SW_OK)
-        status = open_journal(workspace, error);
     if (status == SW_OK)
         *out = workspace;
     else

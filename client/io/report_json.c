@@ -217,7 +217,11 @@ char *sw_put_report_to_json(const struct sw_put_report *report)
 
     add_text(&object, "status", sw_status_name(report->status));
     add_number(&object, "bytes", report->bytes);
-    add_key(&object, "hash", &report->hash);
+    static const struct sw_key unknown;
+    if (sw_key_compare(&report->hash, &unknown) == 0)
+        add(&object, "hash", json_null());
+    else
+        add_key(&object, "hash", &report->hash);
     add_number(&object, "blocks", report->blocks);
     add_number(&object, "source_symbols", report->source_symbols);
     add_number(&object, "repair_symbols", report->repair_symbols);

@@ -149,9 +149,27 @@ symwave --nodes nodes.yaml get layout.json --out layout.json
 one_line "a file in the place of its layout" 3 "the file would replace its layout"
 rm film
 symwave --nodes nodes.yaml get layout.json --out film
-one_line "a foreign file where the workspace would be" 3 "film.part is there and was not left by a get"
+one_line "a foreign file where the workspace would be" 3 "film.part is there, and the journal of a get or a decode is not beside it"
 same "and it is untouched" input film.part
 rm film.part
+echo mine >film.part.journal
+symwave --nodes nodes.yaml get layout.json --out film
+one_line "a foreign file where the journal would be" 3 "film.part.journal is there, and is no journal"
+equal "and it is untouched, and nothing is beside it" "film.part.journal mine" "$(echo film*) $(cat film.part.journal)"
+rm film.part.journal
+symwave --nodes nodes.yaml put input --layout nodes.yaml
+one_line "a layout in the place of the node list" 2 "nodes.yaml is the node list"
+symwave --nodes nodes.yaml get layout.json --out nodes.yaml
+one_line "a file in the place of the node list" 2 "nodes.yaml is the node list"
+mkfifo pipe
+symwave --nodes nodes.yaml put input --layout pipe
+one_line "a layout in the place of a pipe" 3 "pipe is a pipe or a device"
+symwave --nodes nodes.yaml get layout.json --out ""
+equal "an output without a name: exit status" 3 "$status"
+symwave --nodes nodes.yaml put input --layout l.json --budget 1K
+one_line "a budget that is too small" 2 "from 1M to 16G"
+symwave --nodes nodes.yaml get no-such.json --out x --json
+reports "a layout that is not there, as JSON" "not found" .status
 symwave --nodes nodes.yaml get layout.json
 one_line "get without an output" 2 "--out"
 symwave --nodes nodes.yaml get input --out x

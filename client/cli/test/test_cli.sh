@@ -85,7 +85,7 @@ for required in 0 0% 101% -1 many 1.5; do
 done
 expect 2 '' '^symwave: --deadline soon' --nodes nodes.yaml fetch --deadline soon
 expect 2 '' '^symwave: --budget 0' --nodes nodes.yaml store --budget 0 x
-expect 2 '' 'budget_bytes' --nodes nodes.yaml store --budget 1K nodes.yaml
+expect 2 '' 'from 1M to 16G' --nodes nodes.yaml store --budget 1K nodes.yaml
 expect 2 '' '^symwave: --timeout never' --nodes nodes.yaml nodes --timeout never
 [ ! -e o ] || complain "a folder was made in spite of a usage error"
 

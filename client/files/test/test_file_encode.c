@@ -259,7 +259,12 @@ static void test_a_layout_that_cannot_be_written_is_said(void **state)
     assert_int_equal(sw_encode_file(path_of("input"), path_of("layout.json"), NULL, NULL, NULL, &error), SW_IO_ERROR);
     assert_int_equal(rmdir(path_of("layout.json.part")), 0);
     assert_int_equal(mkdir(path_of("layout.json"), 0777), 0);
-    encode(NULL, NULL, SW_IO_ERROR, path_of("layout.json"), NULL);
+    encode(NULL, NULL, SW_INVALID_ARGUMENT, "layout.json is a folder", NULL);
+    assert_int_equal(rmdir(path_of("layout.json")), 0);
+    assert_int_equal(mkfifo(path_of("layout.json"), 0666), 0);
+    encode(NULL, NULL, SW_INVALID_ARGUMENT, "layout.json is a pipe", NULL);
+    assert_int_equal(unlink(path_of("layout.json")), 0);
+    assert_int_equal(mkdir(path_of("layout.json"), 0777), 0);
     assert_int_equal(rmdir(path_of("layout.json")), 0);
     /* A folder for the symbols that is none. */
     encode("input", NULL, SW_IO_ERROR, path_of("input"), NULL);

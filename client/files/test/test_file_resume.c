@@ -292,9 +292,9 @@ static void test_a_file_in_the_workspaces_place_without_a_journal_stays(void **s
     (void)state;
     give_range(&object, 0, 0, K);
     write_file(path_of("out.part"), "of my own", 9);
-    decode(object.layout, NULL, SW_INVALID_ARGUMENT, "was not left by a get or a decode");
+    decode(object.layout, NULL, SW_INVALID_ARGUMENT, "the journal of a get or a decode is not beside it");
     write_file(path_of("out.part.journal"), "dear diary", 10);
-    decode(object.layout, NULL, SW_INVALID_ARGUMENT, "was not left by a get or a decode");
+    decode(object.layout, NULL, SW_INVALID_ARGUMENT, "is no journal of a get or a decode");
     assert_file(path_of("out.part"), "of my own", 9);
     assert_file(path_of("out.part.journal"), "dear diary", 10);
     assert_false(exists(path_of("out")));

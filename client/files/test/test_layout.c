@@ -376,6 +376,10 @@ static void test_what_is_no_file_is_refused_at_once(void **state)
     check_load("/dev/zero", SW_INVALID_ARGUMENT, "a device");
     check_load(empty, SW_INVALID_ARGUMENT, "no JSON");
     write_file(empty, "[[[[[[[[[[[[[[[[[[[[", 20);
+    check_load(empty, SW_INVALID_ARGUMENT, "no JSON");
+    char flood[5000];
+    memset(flood, '[', sizeof(flood));
+    write_file(empty, flood, sizeof(flood));
     check_load(empty, SW_INVALID_ARGUMENT, "more brackets or values than a layout");
 }
 
