@@ -244,21 +244,33 @@ static enum exit_status tell_get(struct run *run, enum sw_status status, struct 
     return exit_status_of_file(status);
 }
 
+/* A file into symbols, on nodes or in a folder. */
+static enum exit_status cut(const struct argp *argp, unsigned takes, int argc, char **argv,
+                            struct common_options *common)
+{
+    struct run run = {.own = {.takes = takes}};
+    const struct file_options *own = &run.own;
+    struct sw_put_report *report = NULL;
+    struct sw_error error = {.message = ""};
+    enum sw_status status;
+
+    enum exit_status result = begin(&run, argp, argc, argv, common);
+    if (result != EXIT_DONE)
+        return result;
+    progress_begin(takes & TAKES_NODES ? "stored" : "encoded", 0);
+    if (takes & TAKES_NODES)
+        status = sw_put_file(run.session.client, own->input, own->layout_path, &run.options, &report, &error);
+    else
+        status = sw_encode_file(own->input, own->layout_path, own->symbols_path, &run.options, &report, &error);
+    return tell_put(&run, status, report, &error);
+}
+
 enum exit_status cmd_put(int argc, char **argv, struct common_options *common)
 {
     static const struct argp argp = {
         .options = put_options, .parser = parse, .args_doc = "FILE", .doc = put_doc, .children = common_options_child};
-    struct run run = {.own = {.takes = TAKES_LAYOUT | TAKES_NODES}};
-    struct sw_put_report *report = NULL;
-    struct sw_error error = {.message = ""};
 
-    enum exit_status result = begin(&run, &argp, argc, argv, common);
-    if (result != EXIT_DONE)
-        return result;
-    progress_begin("stored", 0);
-    enum sw_status status =
-        sw_put_file(run.session.client, run.own.input, run.own.layout_path, &run.options, &report, &error);
-    return tell_put(&run, status, report, &error);
+    return cut(&argp, TAKES_LAYOUT | TAKES_NODES, argc, argv, common);
 }
 
 enum exit_status cmd_encode(int argc, char **argv, struct common_options *common)
@@ -268,17 +280,8 @@ enum exit_status cmd_encode(int argc, char **argv, struct common_options *common
                                      .args_doc = "FILE",
                                      .doc = encode_doc,
                                      .children = common_options_child};
-    struct run run = {.own = {.takes = TAKES_LAYOUT | TAKES_SYMBOLS}};
-    struct sw_put_report *report = NULL;
-    struct sw_error error = {.message = ""};
 
-    enum exit_status result = begin(&run, &argp, argc, argv, common);
-    if (result != EXIT_DONE)
-        return result;
-    progress_begin("encoded", 0);
-    enum sw_status status =
-        sw_encode_file(run.own.input, run.own.layout_path, run.own.symbols_path, &run.options, &report, &error);
-    return tell_put(&run, status, report, &error);
+    return cut(&argp, TAKES_LAYOUT | TAKES_SYMBOLS, argc, argv, common);
 }
 
 /* The layout that a get or a decode is about; NULL, with the error told, where there is none. */
@@ -303,6 +306,29 @@ static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
     return NULL;
 }
 
+/* A file from its layout and symbols, from nodes or from a folder. */
+static enum exit_status rebuild(const struct argp *argp, unsigned takes, int argc, char **argv,
+                                struct common_options *common)
+{
+    struct run run = {.own = {.takes = takes}};
+    const struct file_options *own = &run.own;
+    struct sw_get_report *report = NULL;
+    struct sw_error error = {.message = ""};
+    struct sw_layout *layout = NULL;
+    enum sw_status status;
+
+    enum exit_status result = begin(&run, argp, argc, argv, common);
+    if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
+        return result;
+    progress_begin(takes & TAKES_NODES ? "fetched" : "read", 0);
+    if (takes & TAKES_NODES)
+        status = sw_get_file(run.session.client, layout, own->out_path, &run.options, &report, &error);
+    else
+        status = sw_decode_file(layout, own->symbols_path, own->out_path, &run.options, &report, &error);
+    sw_layout_free(layout);
+    return tell_get(&run, status, report, &error);
+}
+
 enum exit_status cmd_get(int argc, char **argv, struct common_options *common)
 {
     static const struct argp argp = {.options = get_options,
@@ -310,18 +336,8 @@ enum exit_status cmd_get(int argc, char **argv, struct common_options *common)
                                      .args_doc = "LAYOUT",
                                      .doc = get_doc,
                                      .children = common_options_child};
-    struct run run = {.own = {.takes = TAKES_OUT | TAKES_NODES}};
-    struct sw_get_report *report = NULL;
-    struct sw_error error = {.message = ""};
-    struct sw_layout *layout = NULL;
 
-    enum exit_status result = begin(&run, &argp, argc, argv, common);
-    if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
-        return result;
-    progress_begin("fetched", 0);
-    enum sw_status status = sw_get_file(run.session.client, layout, run.own.out_path, &run.options, &report, &error);
-    sw_layout_free(layout);
-    return tell_get(&run, status, report, &error);
+    return rebuild(&argp, TAKES_OUT | TAKES_NODES, argc, argv, common);
 }
 
 enum exit_status cmd_decode(int argc, char **argv, struct common_options *common)
@@ -331,17 +347,6 @@ enum exit_status cmd_decode(int argc, char **argv, struct common_options *common
                                      .args_doc = "LAYOUT",
                                      .doc = decode_doc,
                                      .children = common_options_child};
-    struct run run = {.own = {.takes = TAKES_OUT | TAKES_SYMBOLS}};
-    struct sw_get_report *report = NULL;
-    struct sw_error error = {.message = ""};
-    struct sw_layout *layout = NULL;
 
-    enum exit_status result = begin(&run, &argp, argc, argv, common);
-    if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
-        return result;
-    progress_begin("read", 0);
-    enum sw_status status =
-        sw_decode_file(layout, run.own.symbols_path, run.own.out_path, &run.options, &report, &error);
-    sw_layout_free(layout);
-    return tell_get(&run, status, report, &error);
+    return rebuild(&argp, TAKES_OUT | TAKES_SYMBOLS, argc, argv, common);
 }

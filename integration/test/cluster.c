@@ -190,6 +190,19 @@ struct sw_client *cluster_client(const struct cluster *cluster, const struct sw_
     return client;
 }
 
+bool cluster_in_child(void (*run)(void))
+{
+    int status;
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork", "a child");
+    if (pid == 0) {
+        run();
+        _exit(0);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* ---- values ---- */
 
 void value_fill(uint8_t *bytes, size_t count, uint64_t index)

@@ -50,6 +50,12 @@ struct sw_node_list *cluster_list(const struct cluster *cluster);
 /* A client on all nodes. options may be NULL. */
 struct sw_client *cluster_client(const struct cluster *cluster, const struct sw_client_options *options);
 
+/*
+ * Runs something in a child; false where it ends otherwise than with 0. A client's threads do not survive a fork:
+ * whoever calls this must never have had one.
+ */
+bool cluster_in_child(void (*run)(void));
+
 /* ---- values ---- */
 
 /* Fills bytes that depend on the index alone, and differ between indexes. */

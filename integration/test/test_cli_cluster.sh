@@ -6,22 +6,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
 command -v jq >/dev/null || { echo "there is no jq"; exit 77; }
 
-symwave() {
-    capture "$bin/symwave" "$@"
-}
-
-# reports TEXT EXPECTED FILTER: what jq's filter makes of the last command's JSON.
-reports() {
-    equal "$1" "$2" "$(jq -r "$3" <<<"$out" 2>&1)"
-}
-
-# one_line TEXT STATUS PART: the last command ended with this status and one line on standard error that has this part.
-one_line() {
-    equal "$1: exit status" "$2" "$status"
-    equal "$1: one line" 1 "$(wc -l <<<"$err")"
-    contains "$1: what it says" "$3" "$err"
-}
-
 # whole FOLDER: how many files the folder has; fails where one is not the piece of its key.
 whole() {
     local file piece

@@ -64,21 +64,6 @@ static int stop_all(void **state)
     return 0;
 }
 
-/* In a child: a client's threads do not survive a fork, so the parent never has one. */
-static void in_child(void (*run)(void))
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        run();
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 /* Tells what a job took, and ends the child where that is too much. */
 static void check(const char *what, enum sw_status status, uint64_t elapsed_us, uint64_t buffers_bytes,
                   const char *message)
@@ -124,7 +109,7 @@ static void get_file(void)
 static void test_put_stays_below_128_mib(void **state)
 {
     (void)state;
-    in_child(put_file);
+    assert_true(cluster_in_child(put_file));
 }
 
 static void test_get_with_an_eighth_to_decode_stays_below_128_mib(void **state)
@@ -132,7 +117,7 @@ static void test_get_with_an_eighth_to_decode_stays_below_128_mib(void **state)
     char command[400];
     (void)state;
     cluster_signal(cluster, 0, SIGKILL);
-    in_child(get_file);
+    assert_true(cluster_in_child(get_file));
     snprintf(command, sizeof(command), "cmp '%s' '%s'", file, out_path);
     assert_int_equal(system(command), 0);
 }

@@ -33,21 +33,6 @@ static struct sw_key *keys;
 /* One replica of each, so that the test writes 2 GiB and not 12. */
 static const struct sw_client_options client_options = {.size = sizeof(client_options), .candidates = 1};
 
-/* In a child: a client's threads do not survive a fork, so the parent never has one. */
-static void in_child(void (*run)(void))
-{
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        run();
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 static void store_all(void)
 {
     sw_process_tune();
@@ -60,7 +45,7 @@ static int start_all(void **state)
 {
     (void)state;
     cluster = cluster_start(NODES);
-    in_child(store_all);
+    assert_true(cluster_in_child(store_all));
     keys = calloc(VALUES, sizeof(*keys));
     uint8_t value[VALUE_BYTES];
     for (uint64_t i = 0; i < VALUES; i++) {
@@ -102,7 +87,7 @@ static void fetch_all(void)
 static void test_client_fetches_2_gib_in_64_mib(void **state)
 {
     (void)state;
-    in_child(fetch_all);
+    assert_true(cluster_in_child(fetch_all));
 }
 
 /* ---- slow readers ---- */
