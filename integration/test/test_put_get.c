@@ -230,6 +230,41 @@ static void test_a_killed_get_goes_on_and_fetches_nothing_twice(void **state)
     sw_get_report_free(report);
 }
 
+static void test_get_asks_a_local_store_before_the_nodes(void **state)
+{
+    struct sw_client *client = cluster_client(cluster, NULL);
+    struct sw_file_options options = SW_FILE_OPTIONS_INIT;
+    struct sw_dir_sink *symbols;
+    struct sw_layout *layout;
+    struct sw_get_report *report;
+    struct sw_error error = {.message = ""};
+    char key[SW_KEY_BASE58_SIZE], lost[64];
+    (void)state;
+    assert_int_equal(sw_encode_file(path("a"), path("local.json"), path("symbols"), NULL, NULL, &error), SW_OK);
+    assert_same("a.json", "local.json");
+    assert_int_equal(sw_layout_load(path("local.json"), &layout, &error), SW_OK);
+    assert_int_equal(sw_dir_sink_open(path("symbols"), &symbols, &error), SW_OK);
+    const struct sw_local_store local = sw_dir_sink_as_local_store(symbols);
+    /* Without its repair symbols and without one source symbol the folder has all but one of those that are needed. */
+    const struct sw_layout_block block = sw_layout_block(layout, 0);
+    for (uint32_t esi = 7; esi < block.k + block.repair; esi = esi == 7 ? block.k : esi + 1) {
+        sw_key_to_base58(&block.keys[esi], key);
+        snprintf(lost, sizeof(lost), "symbols/%s", key);
+        assert_int_equal(unlink(path(lost)), 0);
+    }
+    options.local = &local;
+    if (sw_get_file(client, layout, path("local.out"), &options, &report, &error) != SW_OK)
+        fail_msg("%s", error.message);
+    assert_same("a", "local.out");
+    assert_int_equal(report->retrieval->found_local, K - 1);
+    assert_int_equal(report->retrieval->found_network, 1);
+    assert_int_equal(report->decoded, 0);
+    sw_get_report_free(report);
+    sw_dir_sink_close(symbols);
+    sw_layout_free(layout);
+    sw_client_close(client);
+}
+
 /* Empties nodes first to last - 1, which then serve again. */
 static void lose(uint32_t first, uint32_t last)
 {
@@ -329,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_the_same_put_again_sends_nothing_and_gives_the_same_layout),
         cmocka_unit_test(test_get_takes_the_source_symbols_and_nothing_else),
         cmocka_unit_test(test_a_killed_get_goes_on_and_fetches_nothing_twice),
+        cmocka_unit_test(test_get_asks_a_local_store_before_the_nodes),
         cmocka_unit_test(test_with_a_tenth_of_the_nodes_emptied_repair_symbols_give_the_file),
         cmocka_unit_test(test_put_completes_what_emptied_nodes_have_lost),
         cmocka_unit_test(test_put_fails_below_three_quarters_and_succeeds_when_the_nodes_are_back),
