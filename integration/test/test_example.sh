@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The README's example of the SDK is the file that is built, and it works against a real node. Needs SYMWAVE_BIN.
+# The README's example of the SDK is the file that is built, and it and the other work against a real node. Needs
+# SYMWAVE_BIN.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
@@ -26,4 +27,13 @@ done
 capture "$bin/example_fetch_some" nodes.yaml out no-key
 equal "a bad key: exit status" 1 "$status"
 contains "what is wrong with it is said" "wrong character" "$err"
+
+head -c 100000 /dev/urandom >file
+capture "$bin/example_put_get" nodes.yaml file layout.json copy
+equal "put and get end with 0" 0 "$status"
+equal "they say what they took" "10 replicas placed, 2 symbols taken" "$out"
+equal "the copy is the file" "" "$(cmp file copy 2>&1)"
+capture "$bin/example_put_get" nodes.yaml none layout.json copy
+equal "no file: exit status" 1 "$status"
+contains "no file: it is said" "none: No such file" "$err"
 end_checks
