@@ -21,6 +21,8 @@
 #define SW_WAVE_STRIKES_MAX 3
 /* Requests in a row of which a node leaves out everything. One is honest, when symbols are larger than expected. */
 #define SW_WAVE_FRUITLESS_MAX 3
+/* How often in a row a node may be busy, without a symbol between, and its keys be asked of it again nevertheless. */
+#define SW_WAVE_BUSY_MAX 8
 /* A request is given up when what came unasked is more than this, its keys twice over, ... */
 #define SW_WAVE_JUNK_SYMBOLS_MAX 16
 /* ... or this often what it may bring in bytes. */
@@ -52,7 +54,7 @@ struct wave_key {
     uint64_t bytes;     /* DELIVERING: of its value */
     uint32_t next;      /* QUEUED: the key behind it */
     uint32_t place;     /* QUEUED: the node; ASKED: the request's slot */
-    uint16_t asked;     /* bit w: the candidate of wave w was asked and did not leave the key out */
+    uint16_t asked;     /* bit w: the candidate of wave w was asked, had time, and did not leave the key out */
     uint8_t base, wave; /* wave: that of the node it is queued at or was asked of last */
     uint8_t state, flags;
 };
@@ -63,6 +65,7 @@ struct wave_node {
     uint32_t list, list_previous, list_next; /* which of the engine's lists it is in, SW_WAVE_NONE for none */
     uint32_t strikes;
     uint32_t fruitless;
+    uint32_t busy;                 /* requests in a row that it had no room for */
     bool passed_over;              /* as the lists have it; the health may have moved on */
     sw_wave_request trusted_since; /* requests with a lower number were sent before its last failure */
     sw_wave_request sized_since;   /* ... before it was last fruitless */

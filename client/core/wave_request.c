@@ -203,10 +203,15 @@ static void give_back(struct sw_wave_engine *engine, const struct wave_request *
 
 /*
  * The keys that the request still holds have failed at its node. Those left out have not, unless nothing was answered:
- * each request must bring at least one key on, or a node could be asked for ever.
+ * each request must bring at least one key on, or a node could be asked for ever. Where the node, or this machine on
+ * its behalf, had no room, they have failed this time and may be asked of it again.
  */
-static void fail_keys(struct sw_wave_engine *engine, struct wave_request *request)
+static void fail_keys(struct sw_wave_engine *engine, struct wave_request *request, bool was_busy)
 {
+    struct wave_node *node = &engine->nodes[request->node];
+    const bool again = was_busy && node->busy < SW_WAVE_BUSY_MAX;
+
+    node->busy += again;
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t index = request->keys[i];
         struct wave_key *key = &engine->states[index];
@@ -218,16 +223,18 @@ static void fail_keys(struct sw_wave_engine *engine, struct wave_request *reques
         }
         key->flags &= (uint8_t)~WAVE_KEY_LEFT_OUT;
         engine->stats.waves[key->wave].failed++;
+        if (again)
+            key->asked &= (uint16_t) ~(1u << key->wave);
         sw_wave_assign(engine, index);
     }
 }
 
-static void fail(struct sw_wave_engine *engine, struct wave_request *request)
+static void fail(struct sw_wave_engine *engine, struct wave_request *request, enum sw_status status)
 {
     engine->stats.requests_failed++;
     engine->node_stats[request->node].requests_failed++;
     sw_wave_node_failed(engine, request);
-    fail_keys(engine, request);
+    fail_keys(engine, request, status == SW_RESOURCE_EXHAUSTED);
 }
 
 static void abort_request(struct sw_wave_engine *engine, struct wave_request *request)
@@ -249,7 +256,7 @@ static void junk(struct sw_wave_engine *engine, struct wave_request *request, ui
     if (request->junk_symbols / 2 > request->key_count + SW_WAVE_JUNK_SYMBOLS_MAX ||
         request->junk_bytes / SW_WAVE_JUNK_BYTES_FACTOR > larger(request->max_bytes, engine->options.value_bytes_max)) {
         abort_request(engine, request);
-        fail(engine, request);
+        fail(engine, request, SW_PROTOCOL_ERROR);
     }
 }
 
@@ -264,6 +271,7 @@ static void deliver(struct sw_wave_engine *engine, struct wave_request *request,
     engine->symbol_bytes = larger(engine->symbol_bytes, bytes);
     engine->stats.waves[key->wave].found++;
     engine->node_stats[request->node].found++;
+    engine->nodes[request->node].busy = 0;
     sw_wave_key_move(engine, index, WAVE_KEY_DELIVERING);
     sw_wave_node_alive(engine, request);
 
@@ -398,7 +406,7 @@ static void close_request(struct sw_wave_engine *engine, struct wave_request *re
 
     if (is_fruitless(engine, &engine->nodes[node], request)) {
         sw_wave_node_strike(engine, node);
-        fail(engine, request);
+        fail(engine, request, SW_PROTOCOL_ERROR);
         return;
     }
     for (uint32_t i = request->key_count; i-- > 0;) { /* backwards, so that the queue's front keeps their order */
@@ -432,7 +440,7 @@ void sw_wave_request_ended(struct sw_wave_engine *engine, const struct sw_wave_e
     if (!request->aborted && event->status == SW_OK)
         close_request(engine, request);
     else if (!request->aborted)
-        fail(engine, request);
+        fail(engine, request, event->status);
     sw_budget_release(engine->budget, request->reserved_bytes);
     engine->reserved_bytes -= request->reserved_bytes;
     engine->free_slots[engine->free_count++] = slot_of(engine, request);
@@ -455,7 +463,7 @@ void sw_wave_request_abort_overdue(struct sw_wave_engine *engine)
             continue;
         if (overdue_at(engine, request) <= engine->now_us) {
             abort_request(engine, request);
-            fail(engine, request);
+            fail(engine, request, SW_DEADLINE_EXCEEDED);
         } else {
             earliest_us = smaller(earliest_us, overdue_at(engine, request));
         }

@@ -22,7 +22,7 @@ const char *sim_kind_name(enum sim_kind kind)
     static const char *const names[SIM_KINDS] = {
         "honest",  "slow",       "unasked",    "duplicates",  "babbles",     "dead",     "stalled", "sluggish",
         "trickle", "breaks",     "bad bytes",  "wrong key",   "empty",       "over max", "denies",  "says corrupt",
-        "silent",  "leaves out", "leaves fit", "leaves grow", "leaves huge", "floods",
+        "silent",  "leaves out", "leaves fit", "leaves grow", "leaves huge", "floods",   "busy",
     };
     return names[kind];
 }
@@ -227,6 +227,15 @@ static void on_done(struct sim *sim, const struct sw_wave_action *action)
         SIM_MUST(sim, sim->requests[i].aborted || sim->requests[i].ended);
 }
 
+/* A node that had no room may be asked again for all that it did not answer. */
+static void forget_asking(struct sim *sim, const struct sim_request *request)
+{
+    const uint32_t index = (uint32_t)(request - sim->requests);
+    for (uint32_t i = 0; i < request->key_count; i++)
+        if (sim->states[request->keys[i]].request == index)
+            *asked_of(sim, request->keys[i], request->node) &= (uint8_t)~ASKED_NOW;
+}
+
 /* What the engine must conclude from an event before it acts on it. */
 static void account_event(struct sim *sim, const struct sw_wave_event *event)
 {
@@ -243,6 +252,8 @@ static void account_event(struct sim *sim, const struct sw_wave_event *event)
         sim->states[key].came_wrong |= event->type != SW_WAVE_MISSING;
         answer_key(sim, key);
     } else if (event->type == SW_WAVE_ENDED) {
+        if (event->status == SW_RESOURCE_EXHAUSTED)
+            forget_asking(sim, find_request(sim, event->request));
         answer_keys(sim, find_request(sim, event->request));
     } else if (event->type == SW_WAVE_TAKEN || event->type == SW_WAVE_SINK_FAILED) {
         struct sim_key *key = &sim->states[event->key_index];

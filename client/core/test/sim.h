@@ -33,6 +33,7 @@ enum sim_kind {
     SIM_LEAVES_GROWING, /* ... with a size that is always a little too large */
     SIM_LEAVES_HUGE,    /* ... with a size beyond all limits */
     SIM_FLOODS,         /* unasked keys without end */
+    SIM_BUSY,           /* has no room, ever */
     SIM_KINDS
 };
 

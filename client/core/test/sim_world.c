@@ -386,6 +386,9 @@ void sim_serve(struct sim *sim, uint32_t request_index)
     case SIM_DEAD:
         end(sim, request_index, SW_UNAVAILABLE);
         break;
+    case SIM_BUSY:
+        end(sim, request_index, SW_RESOURCE_EXHAUSTED);
+        break;
     case SIM_STALLED:
         break;
     case SIM_SILENT:

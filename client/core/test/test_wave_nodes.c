@@ -30,6 +30,22 @@ static void test_the_keys_of_a_failed_request_move_at_once(void **state)
     story_end(&story);
 }
 
+static void test_a_node_without_room_is_asked_again_but_not_for_ever(void **state)
+{
+    struct story story = story_of_node_0(1, 1, 1);
+    (void)state;
+
+    story_start(&story);
+    for (uint32_t tries = 0; tries <= 8; tries++) {
+        struct story_request request = story_expect_send(&story);
+        assert_int_equal(request.node, 0);
+        story_ended(&story, request.id, SW_RESOURCE_EXHAUSTED);
+    }
+    story_expect_done(&story, SW_SHORT);
+    assert_int_equal(sw_wave_stats(story.engine)->waves[0].failed, 9);
+    story_end(&story);
+}
+
 static void test_keys_that_wait_for_a_failed_node_go_elsewhere_too(void **state)
 {
     struct story story = story_of_node_0(8, 40, 40);
@@ -403,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_keys_of_a_failed_request_move_at_once),
+        cmocka_unit_test(test_a_node_without_room_is_asked_again_but_not_for_ever),
         cmocka_unit_test(test_keys_that_wait_for_a_failed_node_go_elsewhere_too),
         cmocka_unit_test(test_a_node_is_passed_over_until_its_time_comes),
         cmocka_unit_test(test_the_backoff_doubles_with_each_failure_and_ends_with_an_answer),
