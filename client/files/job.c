@@ -17,8 +17,8 @@ void sw_job_start(struct sw_job *job, const struct sw_file_options *options)
 void sw_job_stage(struct sw_job *job, enum sw_stage stage, uint64_t symbols_total, uint64_t bytes_total)
 {
     job->progress = (struct sw_progress){.stage = stage, .symbols_total = symbols_total, .bytes_total = bytes_total};
-    job->transfer_us = sw_clock_us();
-    job->next_progress_us = job->transfer_us + (uint64_t)job->options.progress_interval_ms * 1000;
+    job->stage_us = sw_clock_us();
+    job->next_progress_us = job->stage_us + (uint64_t)job->options.progress_interval_ms * 1000;
 }
 
 enum sw_status sw_job_bytes(struct sw_job *job, uint64_t bytes, struct sw_error *error)
@@ -28,7 +28,7 @@ enum sw_status sw_job_bytes(struct sw_job *job, uint64_t bytes, struct sw_error 
     job->progress.bytes += bytes;
     if (job->options.progress && now >= job->next_progress_us) {
         job->next_progress_us = now + (uint64_t)job->options.progress_interval_ms * 1000;
-        job->progress.elapsed_us = now - job->transfer_us;
+        job->progress.elapsed_us = now - job->stage_us;
         job->options.progress(&job->progress, job->options.progress_data);
     }
     if (sw_cancel_is_fired(job->options.cancel))

@@ -13,7 +13,7 @@ struct sw_job {
     uint64_t started_us, deadline_us;
     uint64_t next_progress_us;
     struct sw_progress progress; /* what is told next; of its fields, elapsed_us is filled in then */
-    uint64_t transfer_us;        /* when the stage of the progress began */
+    uint64_t stage_us;           /* when the stage of the progress began */
     uint64_t buffers_bytes;      /* the most that the job's own buffers had */
 };
 
@@ -22,8 +22,10 @@ void sw_job_start(struct sw_job *job, const struct sw_file_options *options);
 /* Begins a stage: progress counts from 0, towards the totals (0: nobody knows). */
 void sw_job_stage(struct sw_job *job, enum sw_stage stage, uint64_t symbols_total, uint64_t bytes_total);
 
-/* Counts bytes of the stage, tells progress where it is time, and ends the job where that is called for:
- * SW_CANCELLED, SW_DEADLINE_EXCEEDED. */
+/*
+ * Counts bytes of the stage, tells progress where it is time, and ends the job where that is called for: SW_CANCELLED,
+ * SW_DEADLINE_EXCEEDED.
+ */
 enum sw_status sw_job_bytes(struct sw_job *job, uint64_t bytes, struct sw_error *error);
 
 /* The milliseconds that are left for a call which is a part of the job; 0 where there is no deadline. */
