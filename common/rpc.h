@@ -103,6 +103,10 @@ void sw_rpc_channel_free(struct sw_rpc_channel *channel);
 
 struct sw_rpc_client_call;
 
+#define SW_RPC_PUSHBACK_NEVER INT64_MAX
+/* A longer pushback counts as this one: no server can be away from a client for days by one answer. */
+#define SW_RPC_PUSHBACK_US_MAX ((int64_t)3600 * 1000000)
+
 /* What a caller is told; each may be NULL except end. */
 struct sw_rpc_client_handler {
     /* A message has come; it is the handler's to free. */
@@ -131,11 +135,24 @@ void sw_rpc_client_half_close(struct sw_rpc_client_call *call);
 void sw_rpc_client_cancel(struct sw_rpc_client_call *call);
 /* Gives up the caller's reference; the call goes on until its end. */
 void sw_rpc_client_release(struct sw_rpc_client_call *call);
+/*
+ * When the server would have this asked again (gRPC's retry design, A6: grpc-retry-pushback-ms): microseconds from the
+ * end of the call, at most SW_RPC_PUSHBACK_US_MAX; SW_RPC_PUSHBACK_NEVER where it said not to, by a negative number or
+ * by what is none; -1 where it said nothing. From end on, end included.
+ */
+int64_t sw_rpc_client_pushback_us(const struct sw_rpc_client_call *call);
 
 /* ---- server side ---- */
 
 struct sw_rpc_server;
 struct sw_rpc_server_call;
+
+/*
+ * Pushbacks. Room is made by calls that end, and most take less than ROOM; who asks five times a second is no load.
+ * STOPPING is what a process takes to go and to come back on its data: sooner, there is nobody to ask.
+ */
+#define SW_RPC_PUSHBACK_ROOM_MS     200
+#define SW_RPC_PUSHBACK_STOPPING_MS 1000
 
 /* How a method is served. state is what start returned. */
 struct sw_rpc_server_handler {
@@ -185,8 +202,9 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
                                  const struct sw_rpc_server_options *options, struct sw_rpc_server **server, int *port,
                                  struct sw_error *error);
 /*
- * Refuses new calls with UNAVAILABLE, lets those under way finish for grace_us, cancels what is left, says goodbye to
- * the clients and stops listening. Blocks; not on the loop thread. Returns how many calls had to be cancelled.
+ * Refuses new calls with UNAVAILABLE and a pushback, lets those under way finish for grace_us, cancels what is left,
+ * says goodbye to the clients and stops listening. Blocks; not on the loop thread. Returns how many calls had to be
+ * cancelled.
  */
 size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us);
 /* After stop. NULL is allowed. */
@@ -202,9 +220,12 @@ void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *
  */
 void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *message, enum sw_rpc_code code,
                           const char *details);
+/*
+ * Says with the end of the call when the client may ask again, in milliseconds from then. Before finish, by who calls
+ * that. A client is free to ask sooner; one that knows A6 does not.
+ */
+void sw_rpc_server_set_pushback(struct sw_rpc_server_call *call, uint32_t ms);
 /* Whether the client is known to be gone; for work that can be stopped half-way. */
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call);
-/* The client's address as gRPC prints it; the caller frees it with free(). */
-char *sw_rpc_server_peer(const struct sw_rpc_server_call *call);
 
 #endif

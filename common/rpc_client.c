@@ -28,6 +28,7 @@ struct sw_rpc_client_call {
     grpc_byte_buffer *received;
     grpc_status_code code;
     grpc_slice details;
+    int64_t pushback_us; /* set before end, and constant from then on */
 };
 
 static grpc_arg integer_arg(const char *key, int value)
@@ -116,6 +117,7 @@ static void end_if_over(struct sw_rpc_client_call *call)
     pthread_mutex_lock(&call->lock);
     call->over = true;
     pthread_mutex_unlock(&call->lock);
+    call->pushback_us = sw_rpc_pushback_of(&call->trailing_metadata);
     char *details = grpc_slice_to_c_string(call->details);
     call->handler->end(call->state, (enum sw_rpc_code)call->code, details);
     gpr_free(details);
@@ -227,6 +229,7 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
     grpc_metadata_array_init(&call->initial_metadata);
     grpc_metadata_array_init(&call->trailing_metadata);
     call->details = grpc_empty_slice();
+    call->pushback_us = -1;
     grpc_slice path = grpc_slice_from_copied_string(method);
     call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, channel->loop->queue, path,
                                           NULL, deadline_from(timeout_us), NULL);
@@ -263,4 +266,9 @@ void sw_rpc_client_cancel(struct sw_rpc_client_call *call)
 void sw_rpc_client_release(struct sw_rpc_client_call *call)
 {
     unref(call);
+}
+
+int64_t sw_rpc_client_pushback_us(const struct sw_rpc_client_call *call)
+{
+    return call->pushback_us;
 }

@@ -64,6 +64,11 @@ struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer);
 /* A buffer of a message to send; frees the message. */
 grpc_byte_buffer *sw_rpc_message_to_buffer(struct sw_rpc_message *message);
 
+/* The metadata that says a pushback; its value is the caller's to unref. */
+grpc_metadata sw_rpc_pushback_metadata(uint32_t ms);
+/* What a call's trailing metadata say of it: see sw_rpc_client_pushback_us. */
+int64_t sw_rpc_pushback_of(const grpc_metadata_array *trailing);
+
 /* How much the transport reads from a socket at once, in bytes: "sizes all three" once chunk reads are off. */
 #define SW_RPC_READ_CHUNK_BYTES 65536
 

@@ -47,6 +47,7 @@ struct sw_rpc_server_call {
     void *state;
     struct sw_rpc_tag arrival, close, read, send, status;
     atomic_bool cancelled; /* the client is known to be gone */
+    int64_t pushback_ms;   /* -1: none; who finishes the call sets it */
     /* under lock */
     pthread_mutex_t lock;
     uint32_t pending; /* operations whose tags are still to come */
@@ -106,6 +107,7 @@ static void arm(struct method *method)
     call->send.done = send_done;
     call->status.done = status_done;
     atomic_init(&call->cancelled, false);
+    call->pushback_ms = -1;
     pthread_mutex_init(&call->lock, NULL);
     grpc_metadata_array_init(&call->metadata);
     grpc_call_details_init(&call->details);
@@ -222,6 +224,7 @@ static void serve(struct sw_rpc_server_call *call)
     bool refuse = method->server->stopping && !method->serves_while_stopping;
     pthread_mutex_unlock(&method->server->lock);
     if (refuse) {
+        sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_STOPPING_MS);
         sw_rpc_server_finish(call, NULL, SW_RPC_UNAVAILABLE, "the server is stopping: ask another one");
     } else if (!method->registered) {
         refuse_unknown(call);
@@ -232,10 +235,12 @@ static void serve(struct sw_rpc_server_call *call)
         if (call->state && !method->client_streams) {
             struct sw_rpc_message *message = sw_rpc_message_from_buffer(call->payload);
             call->payload = NULL;
-            if (message)
+            if (message) {
                 method->handler->message(call->state, message);
-            else
+            } else {
+                sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
                 sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the request");
+            }
         }
     }
     operation_ended(call);
@@ -284,6 +289,11 @@ void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *
     grpc_byte_buffer_destroy(buffer);
 }
 
+void sw_rpc_server_set_pushback(struct sw_rpc_server_call *call, uint32_t ms)
+{
+    call->pushback_ms = ms;
+}
+
 void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *message, enum sw_rpc_code code,
                           const char *details)
 {
@@ -300,6 +310,12 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
                        .data.send_status_from_server = {.status = (grpc_status_code)code,
                                                         .status_details = details ? &details_slice : NULL}}};
     size_t count = 1;
+    grpc_metadata pushback = {.value = grpc_empty_slice()};
+    if (call->pushback_ms >= 0) {
+        pushback = sw_rpc_pushback_metadata((uint32_t)call->pushback_ms);
+        ops[0].data.send_status_from_server.trailing_metadata_count = 1;
+        ops[0].data.send_status_from_server.trailing_metadata = &pushback;
+    }
     if (with_metadata)
         ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
     grpc_byte_buffer *buffer = NULL;
@@ -312,20 +328,13 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
     sw_rpc_start_batch(call->call, ops, count, &call->status);
     if (buffer)
         grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(pushback.value);
     grpc_slice_unref(details_slice);
 }
 
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call)
 {
     return atomic_load(&call->cancelled);
-}
-
-char *sw_rpc_server_peer(const struct sw_rpc_server_call *call)
-{
-    char *peer = grpc_call_get_peer(call->call);
-    char *copy = strdup(peer);
-    gpr_free(peer);
-    return copy;
 }
 
 static void shut_down_done(struct sw_rpc_tag *tag, bool ok)
