@@ -68,7 +68,7 @@ static void *check_start(struct sw_rpc_server_call *call, void *user)
 {
     struct watch *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->health = user;
@@ -125,8 +125,10 @@ static void check_message(void *state, struct sw_rpc_message *message)
     serving_status status = self->health->status;
     pthread_mutex_unlock(&self->health->lock);
     struct sw_rpc_message *answer = response_of(status);
-    sw_rpc_server_finish(self->call, answer, answer ? SW_RPC_OK : SW_RPC_RESOURCE_EXHAUSTED,
-                         answer ? NULL : "no memory for the answer");
+    if (answer)
+        sw_rpc_server_finish(self->call, answer, SW_RPC_OK, NULL);
+    else
+        sw_service_no_room(self->call, "no memory for the answer");
 }
 
 /* ---- Watch ---- */
@@ -163,7 +165,8 @@ static void go_on(struct watch *self)
     if (!self->told || status != self->last) {
         struct sw_rpc_message *message = response_of(status);
         if (!message) {
-            finish(self, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+            self->finished = true;
+            sw_service_no_room(self->call, "no memory for the answer");
             return;
         }
         self->told = true;
@@ -171,7 +174,8 @@ static void go_on(struct watch *self)
         self->sending = true;
         sw_rpc_server_send(self->call, message);
     } else if (health->stopping) {
-        finish(self, SW_RPC_UNAVAILABLE, "the node is stopping");
+        self->finished = true;
+        sw_service_stopping(self->call);
     }
 }
 

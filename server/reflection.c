@@ -186,7 +186,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     struct stream *self = calloc(1, sizeof(*self));
     if (!self) {
         sw_service_leave(reflection->service, CALL_BYTES);
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->reflection = reflection;
@@ -208,6 +208,12 @@ static void finish(struct stream *self, enum sw_rpc_code code, const char *detai
     sw_rpc_server_finish(self->call, NULL, code, details);
 }
 
+static void finish_stopping(struct stream *self)
+{
+    self->finished = true;
+    sw_service_stopping(self->call);
+}
+
 static void respond(struct stream *self, struct sw_rpc_message *request_message)
 {
     size_t bytes = sw_rpc_message_bytes(request_message);
@@ -225,7 +231,8 @@ static void respond(struct stream *self, struct sw_rpc_message *request_message)
         self->sending = true;
         sw_rpc_server_send(self->call, response);
     } else {
-        finish(self, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+        self->finished = true;
+        sw_service_no_room(self->call, "no memory for the answer");
     }
 }
 
@@ -250,7 +257,7 @@ static void sent(void *state)
     pthread_mutex_lock(&self->reflection->lock);
     self->sending = false;
     if (self->reflection->stopping)
-        finish(self, SW_RPC_UNAVAILABLE, "the node is stopping");
+        finish_stopping(self);
     else
         sw_rpc_server_read(self->call);
     pthread_mutex_unlock(&self->reflection->lock);
@@ -278,7 +285,7 @@ void sw_reflection_stop(struct sw_reflection *reflection)
     reflection->stopping = true;
     for (struct stream *stream = reflection->streams; stream; stream = stream->next)
         if (!stream->sending && !stream->finished)
-            finish(stream, SW_RPC_UNAVAILABLE, "the node is stopping");
+            finish_stopping(stream);
     pthread_mutex_unlock(&reflection->lock);
 }
 

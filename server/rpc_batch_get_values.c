@@ -19,7 +19,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     struct batch_get *self = calloc(1, sizeof(*self));
     if (!self) {
         sw_service_leave(service, service->limits.message_bytes_max);
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->service = service;
@@ -83,7 +83,7 @@ static void run(struct sw_task *task)
     struct sw_rpc_message *answer = sw_rpc_message_new();
     enum sw_status status =
         answer ? make_answer(self, answer, &error) : sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
-    sw_rpc_server_finish(self->call, answer, sw_rpc_code_from_status(status), status == SW_OK ? NULL : error.message);
+    sw_service_finish(self->call, answer, status, &error);
 }
 
 static void message(void *state, struct sw_rpc_message *request)

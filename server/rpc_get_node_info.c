@@ -13,7 +13,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
 {
     struct info_call *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->service = user;
@@ -63,7 +63,7 @@ static void run(struct sw_task *task)
         if (!answer)
             status = sw_error_set(&error, SW_NO_MEMORY, "no memory for the answer");
     }
-    sw_rpc_server_finish(self->call, answer, sw_rpc_code_from_status(status), status == SW_OK ? NULL : error.message);
+    sw_service_finish(self->call, answer, status, &error);
 }
 
 /* The request is an empty message: nothing in it is looked at. */

@@ -50,7 +50,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     struct retrieval *self = calloc(1, sizeof(*self));
     if (!self) {
         sw_service_leave(service, SW_RETRIEVE_CALL_BYTES);
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->service = service;
@@ -221,8 +221,7 @@ static void go_on_and_unlock(struct retrieval *self)
     if (self->status == SW_OK && sw_rpc_server_is_cancelled(self->call))
         sw_rpc_server_finish(self->call, NULL, SW_RPC_CANCELLED, "the caller is gone");
     else
-        sw_rpc_server_finish(self->call, NULL, sw_rpc_code_from_status(self->status),
-                             self->status == SW_OK ? NULL : self->error.message);
+        sw_service_finish(self->call, NULL, self->status, &self->error);
 }
 
 static void run(struct sw_task *task)

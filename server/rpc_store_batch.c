@@ -55,7 +55,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
         free(self);
         free(group);
         sw_service_leave(service, call_bytes(service));
-        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
+        sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
     self->service = service;
@@ -288,8 +288,7 @@ static void run(struct sw_task *task)
     } else {
         answer = make_answer(self);
     }
-    sw_rpc_server_finish(self->call, answer, sw_rpc_code_from_status(self->status),
-                         self->status == SW_OK ? NULL : self->error.message);
+    sw_service_finish(self->call, answer, self->status, &self->error);
 }
 
 /* A caller that is gone shows as a message of NULL, which every read ends with at the latest. */

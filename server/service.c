@@ -1,4 +1,4 @@
-/* What calls may use of memory, all together. */
+/* What calls may use of memory, all together; and how they end. */
 #include "server/service.h"
 #include <stdio.h>
 
@@ -12,11 +12,31 @@ bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *cal
     snprintf(details, sizeof(details),
              "the node is busy: its calls already hold %llu of the %llu MiB that they may; try again",
              (unsigned long long)(before >> 20), (unsigned long long)(service->limits.calls_bytes_max >> 20));
-    sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, details);
+    sw_service_no_room(call, details);
     return false;
 }
 
 void sw_service_leave(struct sw_service *service, uint64_t bytes)
 {
     atomic_fetch_sub(&service->calls_bytes, bytes);
+}
+
+void sw_service_no_room(struct sw_rpc_server_call *call, const char *details)
+{
+    sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
+    sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, details);
+}
+
+void sw_service_stopping(struct sw_rpc_server_call *call)
+{
+    sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_STOPPING_MS);
+    sw_rpc_server_finish(call, NULL, SW_RPC_UNAVAILABLE, "the node is stopping");
+}
+
+void sw_service_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *answer, enum sw_status status,
+                       const struct sw_error *error)
+{
+    if (status == SW_NO_MEMORY)
+        sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
+    sw_rpc_server_finish(call, answer, sw_rpc_code_from_status(status), status == SW_OK ? NULL : error->message);
 }

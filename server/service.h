@@ -39,11 +39,23 @@ struct sw_service {
 #define SW_RETRIEVE_CALL_BYTES ((uint64_t)1 << 20)
 
 /*
- * Reserves memory for a call. Without room for it, the call is finished with RESOURCE_EXHAUSTED and false returned.
- * Each reservation is given back with sw_service_leave.
+ * Reserves memory for a call. Without room for it, the call is finished by sw_service_no_room and false returned. Each
+ * reservation is given back with sw_service_leave.
  */
 bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes);
 void sw_service_leave(struct sw_service *service, uint64_t bytes);
+
+/*
+ * Ends of a call, each with the pushback that belongs to it. A caller's own mistake has none, nor has a full disk: no
+ * wait that could be named would mend it.
+ */
+/* What would be done another time has no room now: RESOURCE_EXHAUSTED. */
+void sw_service_no_room(struct sw_rpc_server_call *call, const char *details);
+/* The node stops: UNAVAILABLE. */
+void sw_service_stopping(struct sw_rpc_server_call *call);
+/* With SW_OK and an answer, which may be NULL; or with a status and what error says, where SW_NO_MEMORY is no room. */
+void sw_service_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *answer, enum sw_status status,
+                       const struct sw_error *error);
 
 extern const struct sw_rpc_server_handler sw_batch_get_values_handler;
 extern const struct sw_rpc_server_handler sw_retrieve_batch_handler;

@@ -55,7 +55,7 @@ make_work_folder
 cd -- "$work_folder"
 start_node node-1 127.0.0.1:0 --keys-max $keys_max --value-bytes-max $value_bytes_max \
     --message-bytes-max $message_bytes_max --store-symbols-max $store_symbols_max --store-bytes-max $store_bytes_max
-address=$node_address
+address=$node_address first_node=$node_pid
 
 printf 'one' >one
 printf 'two and more' >two
@@ -186,6 +186,29 @@ sed 's/^service SymbolStore {/&\n  rpc Forget(GetNodeInfoRequest) returns (GetNo
 capture "$grpcurl" -plaintext -import-path symwave -proto symbol_store.proto "$address" $store/Forget
 refuses "an unknown method" Unimplemented "/$store/Forget"
 
+# ---- pushback: one StoreBatch may use all the memory for calls, so whoever comes while it is open is to come again ----
+
+start_node node-2 127.0.0.1:0 --message-bytes-max 512K --calls-bytes-max 1M
+busy=("$grpcurl" -v -plaintext -max-time 20 -import-path "$root/proto" -proto symwave/v1/symbol_store.proto)
+mkfifo symbols
+"${busy[@]}" -d @ "$node_address" $store/StoreBatch <symbols >/dev/null 2>&1 &
+storing=$!
+children+=("$storing")
+exec 9>symbols
+tries=200
+until capture "${busy[@]}" -d "$(list_of_keys "$one")" "$node_address" $store/RetrieveBatch &&
+    [[ $err == *ResourceExhausted* ]] || ((tries-- == 0)); do
+    sleep 0.05
+done
+refuses "a call without room" ResourceExhausted "the node is busy"
+contains "a call without room is told when to come again" "grpc-retry-pushback-ms: 200" "$out"
+exec 9>&-
+wait "$storing" || true
+forget_child "$storing"
+capture "${busy[@]}" -d "$(list_of_keys "$short")" "$node_address" $store/RetrieveBatch
+refuses "a mistake of the caller" InvalidArgument "keys[0]"
+equal "a mistake of the caller is not to be repeated" "" "$(grep pushback <<<"$out$err" || true)"
+
 ask $health/Check '{}'
 answers "after all that the node still serves" SERVING '.[0].status'
 
@@ -194,18 +217,24 @@ answers "after all that the node still serves" SERVING '.[0].status'
 "$grpcurl" -plaintext -max-time 60 -d '{}' "$address" $health/Watch >watch 2>watch.err &
 watch=$!
 children+=("$watch")
+"$grpcurl" -v -plaintext -max-time 60 -d '{}' "$address" $health/Watch >trailers 2>&1 &
+trailers=$!
+children+=("$trailers")
 tries=200
-until grep -q SERVING watch || ((tries-- == 0)); do
+until { grep -q SERVING watch && grep -q SERVING trailers; } || ((tries-- == 0)); do
     sleep 0.05
 done
 equal "health Watch tells the state at once" SERVING "$(jq -r .status watch)"
-kill -TERM "$node_pid"
+kill -TERM "$first_node"
 exit_status=0
-wait "$node_pid" || exit_status=$?
-forget_child "$node_pid"
+wait "$first_node" || exit_status=$?
+forget_child "$first_node"
 equal "SIGTERM ends the node with status 0" 0 "$exit_status"
 wait "$watch" || true
 forget_child "$watch"
+wait "$trailers" || true
+forget_child "$trailers"
+contains "health Watch is told when to come back" "grpc-retry-pushback-ms: 1000" "$(<trailers)"
 equal "health Watch is told NOT_SERVING when the node stops" "SERVING NOT_SERVING" \
     "$(jq -r -s 'map(.status) | join(" ")' watch)"
 contains "the log tells of the stop" 'msg="node stopped"' "$(<node-1.log)"

@@ -125,6 +125,7 @@ static void on_end(void *state, enum sw_rpc_code code, const char *details)
     struct stream *stream = state;
     pthread_mutex_lock(&stream->lock);
     stream->reply.code = code;
+    stream->reply.pushback_us = sw_rpc_client_pushback_us(stream->call);
     snprintf(stream->reply.details, sizeof(stream->reply.details), "%s", details ? details : "");
     stream->ended = true;
     pthread_cond_broadcast(&stream->changed);
@@ -138,7 +139,9 @@ static struct stream *open_with(struct node *node, const char *method, struct sw
     struct stream *stream = calloc(1, sizeof(*stream));
     pthread_mutex_init(&stream->lock, NULL);
     pthread_cond_init(&stream->changed, NULL);
+    pthread_mutex_lock(&stream->lock); /* the end, which looks at the call, may come before start has returned */
     stream->call = sw_rpc_client_start(node->channel, method, request, TIMEOUT_US, &handler, stream);
+    pthread_mutex_unlock(&stream->lock);
     assert_non_null(stream->call);
     return stream;
 }
@@ -259,12 +262,23 @@ void reply_clear(struct reply *reply)
     reply->count = 0;
 }
 
-void reply_expect(struct reply *reply, enum sw_rpc_code code, const char *part)
+static void expect(struct reply *reply, enum sw_rpc_code code, const char *part, int64_t pushback_us)
 {
     if (reply->code != code || !strstr(reply->details, part))
         fail_msg("got %s \"%s\" instead of %s \"%s\"", sw_rpc_code_name(reply->code), reply->details,
                  sw_rpc_code_name(code), part);
+    assert_int_equal(reply->pushback_us, pushback_us);
     reply_clear(reply);
+}
+
+void reply_expect(struct reply *reply, enum sw_rpc_code code, const char *part)
+{
+    expect(reply, code, part, -1);
+}
+
+void reply_expect_pushback(struct reply *reply, enum sw_rpc_code code, const char *part, uint32_t pushback_ms)
+{
+    expect(reply, code, part, (int64_t)pushback_ms * 1000);
 }
 
 /* ---- values ---- */

@@ -41,6 +41,7 @@ int node_teardown(void **state);
 struct reply {
     enum sw_rpc_code code;
     char details[512];
+    int64_t pushback_us; /* as sw_rpc_client_pushback_us */
     size_t count;
     struct reply_message {
         uint8_t *bytes;
@@ -48,8 +49,10 @@ struct reply {
     } * messages;
 };
 void reply_clear(struct reply *reply);
-/* Fails the test unless the call ended with a code and a text that holds part. Clears the reply. */
+/* Fails the test unless the call ended with a code, a text that holds part, and no pushback. Clears the reply. */
 void reply_expect(struct reply *reply, enum sw_rpc_code code, const char *part);
+/* The same with a pushback. */
+void reply_expect_pushback(struct reply *reply, enum sw_rpc_code code, const char *part, uint32_t pushback_ms);
 
 /* Calls a method with one message. */
 struct reply node_call(struct node *node, const char *method, const void *request, size_t request_bytes);

@@ -89,11 +89,11 @@ static void test_watch_tells_at_once_on_change_and_at_the_end(void **state)
     assert_int_equal(reply.count, 4);
     for (size_t i = 0; i < 4; i++)
         assert_status(&reply, i, i % 2 == 0 ? 1 : 2);
-    reply_expect(&reply, SW_RPC_UNAVAILABLE, "the node is stopping");
+    reply_expect_pushback(&reply, SW_RPC_UNAVAILABLE, "the node is stopping", 1000);
     reply = stream_end(other);
     assert_int_equal(reply.count, 1);
     assert_status(&reply, 0, 3); /* SERVICE_UNKNOWN */
-    reply_expect(&reply, SW_RPC_UNAVAILABLE, "the node is stopping");
+    reply_expect_pushback(&reply, SW_RPC_UNAVAILABLE, "the node is stopping", 1000);
 }
 
 static void test_watch_of_a_caller_that_goes_is_freed(void **state)
@@ -253,7 +253,7 @@ static void test_open_and_bad_reflection_streams_end(void **state)
                 "grpc/health/v1/health.proto");
     assert_int_equal(node_stop(node, 3600000), 0);
     reply = stream_end(idle);
-    reply_expect(&reply, SW_RPC_UNAVAILABLE, "the node is stopping");
+    reply_expect_pushback(&reply, SW_RPC_UNAVAILABLE, "the node is stopping", 1000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, node_setup, node_teardown)
