@@ -24,6 +24,7 @@ enum option_key {
     OPTION_GRACE_MS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
+    OPTION_STORE_FAULT,
 };
 
 static const char doc[] =
@@ -55,6 +56,11 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Log, on standard error:", 4},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info or debug (info)", 4},
     {"log-format", OPTION_LOG_FORMAT, "FORMAT", 0, "logfmt or json (logfmt)", 4},
+    {NULL, 0, NULL, 0, "For tests of clients, never for a node whose answers matter:", 5},
+    {"store-fault", OPTION_STORE_FAULT, "SPEC", 0,
+     "Reading goes wrong on purpose: rate=BYTES_PER_SECOND, delay=MS, corrupt=PERCENT and error=PERCENT of keys, "
+     "stall_after=GETS; several with commas between",
+     5},
     {0},
 };
 
@@ -135,6 +141,14 @@ static void set_log(struct argp_state *state, struct sw_config *config, int key,
     config->log_format = strcmp(text, "json") == 0 ? SW_LOG_JSON : SW_LOG_LOGFMT;
 }
 
+static void set_faults(struct argp_state *state, struct sw_config *config, const char *text)
+{
+    struct sw_error error = {0};
+    if (sw_store_faults_parse(text, &config->faults, &error) != SW_OK)
+        argp_error(state, "--store-fault: %s", error.message);
+    config->store_fault = text;
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct sw_config *config = state->input;
@@ -177,6 +191,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
         set_log(state, config, key, text);
+        break;
+    case OPTION_STORE_FAULT:
+        set_faults(state, config, text);
         break;
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\" is one argument too many", text);

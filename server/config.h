@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "server/service.h"
+#include "server/store_fault.h"
 
 /*
  * Upper bounds of two limits. A RetrieveBatch holds its keys and at most two messages of 48 KiB plus one value:
@@ -21,6 +22,8 @@ struct sw_config {
     uint32_t grace_ms;
     enum sw_log_level log_level;
     enum sw_log_format log_format;
+    const char *store_fault; /* the text of faults; NULL: none */
+    struct sw_store_faults faults;
 };
 
 /*

@@ -52,6 +52,8 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     daemon->service.logger = logger;
     enum sw_status status = sw_pool_new(config->workers, "sw-worker", &daemon->service.pool, error);
     if (status == SW_OK)
+        status = sw_pool_new(1, "sw-info", &daemon->service.info_pool, error);
+    if (status == SW_OK)
         status = sw_rpc_loop_new(&daemon->loop, error);
     if (status == SW_OK) {
         daemon->health = sw_health_new(&daemon->service);
@@ -86,6 +88,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
         return;
     sw_rpc_server_free(daemon->server);
     sw_pool_free(daemon->service.pool); /* a task may still be on its last lines */
+    sw_pool_free(daemon->service.info_pool);
     sw_reflection_free(daemon->reflection);
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */

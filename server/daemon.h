@@ -21,7 +21,7 @@ void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving);
 
 /*
  * Stops: health says NOT_SERVING, no call is taken any more, calls under way may finish for grace_ms and are then
- * cancelled. Blocks. Returns how many were cancelled.
+ * cancelled. Blocks, for as long as the store holds a read. Returns how many were cancelled.
  */
 size_t sw_daemon_stop(struct sw_daemon *daemon, uint32_t grace_ms);
 

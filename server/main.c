@@ -61,6 +61,24 @@ static void log_started(const struct sw_logger *logger, const struct sw_config *
            sw_log_quote(config->data, data, sizeof(data)), SYMWAVE_VERSION);
 }
 
+/* Opens the store, with what faults it is to have. */
+static enum sw_status open_store(const struct sw_config *config, const struct sw_logger *logger,
+                                 struct sw_store **store, struct sw_error *error)
+{
+    char spec[600];
+    enum sw_status status = sw_store_rocksdb_open(config->data, store, error);
+    if (status != SW_OK || !config->store_fault)
+        return status;
+    struct sw_store *under = *store;
+    status = sw_store_fault_open(under, &config->faults, store, error);
+    if (status != SW_OK)
+        under->close(under);
+    else
+        sw_log(logger, SW_LOG_WARN, "what this node reads goes wrong on purpose", "store_fault=%s",
+               sw_log_quote(config->store_fault, spec, sizeof(spec)));
+    return status;
+}
+
 static int run(const struct sw_config *config, const sigset_t *signals)
 {
     struct sw_log_writer writer = {.fd = STDERR_FILENO, .format = config->log_format};
@@ -71,7 +89,7 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     int port = 0;
     size_t cancelled = 0;
     char node[600];
-    enum sw_status status = sw_store_rocksdb_open(config->data, &store, &error);
+    enum sw_status status = open_store(config, &logger, &store, &error);
     if (status == SW_OK)
         status = sw_daemon_start(config, store, &logger, &daemon, &port, &error);
     if (status != SW_OK) {
@@ -82,6 +100,8 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     int received = wait_for_signal(signals);
     sw_log(&logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%u",
            sw_log_quote(config->node_id, node, sizeof(node)), received, config->grace_ms);
+    if (config->store_fault)
+        sw_store_fault_end_waits(store);
     cancelled = sw_daemon_stop(daemon, config->grace_ms);
 out:
     sw_daemon_free(daemon);

@@ -34,7 +34,10 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
     struct sw_service *service = self->service;
     struct sw_store_value value;
     struct sw_error store_error = {0};
-    enum sw_status status = service->store->get(service->store, key, &value, &store_error);
+    const struct sw_store_reader reader = sw_service_reader(self->call);
+    enum sw_status status = service->store->get(service->store, key, &reader, &value, &store_error);
+    if (status == SW_CANCELLED)
+        return sw_error_set(error, SW_CANCELLED, "the caller is gone");
     if (status != SW_OK) {
         char text[SW_KEY_BASE58_SIZE], quoted[SW_ERROR_MESSAGE_SIZE];
         sw_key_to_base58(key, text);

@@ -72,7 +72,7 @@ static void message(void *state, struct sw_rpc_message *request)
     struct info_call *self = state;
     sw_rpc_message_free(request);
     self->task.run = run;
-    sw_pool_submit(self->service->pool, &self->task);
+    sw_pool_submit(self->service->info_pool, &self->task);
 }
 
 const struct sw_rpc_server_handler sw_get_node_info_handler = {.start = start, .message = message, .end = free};

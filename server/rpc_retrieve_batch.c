@@ -102,9 +102,12 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
     if (request->keys_only && !request->verify) {
         status = store->contains(store, key, &held, &error);
     } else {
-        status = store->get(store, key, &value, &error);
+        const struct sw_store_reader reader = sw_service_reader(self->call);
+        status = store->get(store, key, &reader, &value, &error);
         held = value.bytes != NULL;
     }
+    if (status == SW_CANCELLED)
+        return sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
     if (status == SW_DATA_LOSS || status == SW_IO_ERROR) { /* one cannot be read; the others may well be whole */
         log_symbol(self, "a stored symbol cannot be read back", key, error.message);
         sw_wire_add_corrupt(message, key);

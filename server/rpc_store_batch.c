@@ -117,7 +117,10 @@ static enum sw_status is_stored(struct storing *self, const struct sw_key *key, 
         return store_failed(self, "cannot look up a symbol", status, &error);
     if (!*stored)
         return SW_OK;
-    status = store->get(store, key, &held, &error);
+    const struct sw_store_reader reader = sw_service_reader(self->call);
+    status = store->get(store, key, &reader, &held, &error);
+    if (status == SW_CANCELLED)
+        return sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
     if (status != SW_OK && status != SW_DATA_LOSS && status != SW_IO_ERROR)
         return store_failed(self, "cannot read a symbol", status, &error);
     *stored =

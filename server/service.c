@@ -21,6 +21,16 @@ void sw_service_leave(struct sw_service *service, uint64_t bytes)
     atomic_fetch_sub(&service->calls_bytes, bytes);
 }
 
+static bool is_gone(const void *call)
+{
+    return sw_rpc_server_is_cancelled(call);
+}
+
+struct sw_store_reader sw_service_reader(const struct sw_rpc_server_call *call)
+{
+    return (struct sw_store_reader){.is_gone = is_gone, .user_data = call};
+}
+
 void sw_service_no_room(struct sw_rpc_server_call *call, const char *details)
 {
     sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);

@@ -26,6 +26,7 @@ struct sw_limits {
 struct sw_service {
     struct sw_store *store;
     struct sw_pool *pool;
+    struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
     struct sw_limits limits;
     const char *node_id;
     const struct sw_logger *logger;
@@ -44,6 +45,9 @@ struct sw_service {
  */
 bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes);
 void sw_service_leave(struct sw_service *service, uint64_t bytes);
+
+/* The caller of a call as the store knows it. */
+struct sw_store_reader sw_service_reader(const struct sw_rpc_server_call *call);
 
 /*
  * Ends of a call, each with the pushback that belongs to it. A caller's own mistake has none, nor has a full disk: no

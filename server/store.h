@@ -16,6 +16,12 @@ struct sw_store_value {
     void *release_data;
 };
 
+/* Who a value is for. A store that waits for long asks now and then whether it is still wanted; from any thread. */
+struct sw_store_reader {
+    bool (*is_gone)(const void *user_data);
+    const void *user_data;
+};
+
 struct sw_store_info {
     uint64_t symbol_count; /* an estimate */
     uint64_t stored_bytes; /* on disk */
@@ -24,9 +30,12 @@ struct sw_store_info {
 
 struct sw_store {
     size_t size; /* of this struct, first, so that a filter can check what it wraps */
-    /* The value of a key. A missing key is SW_OK with bytes NULL. SW_IO_ERROR, SW_DATA_LOSS. */
-    enum sw_status (*get)(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
-                          struct sw_error *error);
+    /*
+     * The value of a key. A missing key is SW_OK with bytes NULL. reader may be NULL: one that stays. SW_IO_ERROR,
+     * SW_DATA_LOSS; SW_CANCELLED where the reader has gone.
+     */
+    enum sw_status (*get)(struct sw_store *store, const struct sw_key *key, const struct sw_store_reader *reader,
+                          struct sw_store_value *value, struct sw_error *error);
     /* Whether the store holds a key. */
     enum sw_status (*contains)(struct sw_store *store, const struct sw_key *key, bool *held, struct sw_error *error);
     /*

@@ -116,10 +116,11 @@ static enum sw_status copy_value(rocksdb_pinnableslice_t *slice, struct sw_store
     return copy ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory to read a value");
 }
 
-static enum sw_status store_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
-                                struct sw_error *error)
+static enum sw_status store_get(struct sw_store *store, const struct sw_key *key, const struct sw_store_reader *reader,
+                                struct sw_store_value *value, struct sw_error *error)
 {
     struct rocksdb_store *self = (struct rocksdb_store *)store;
+    (void)reader; /* a read of the disk cannot be given up */
     memset(value, 0, sizeof(*value));
     char *message = NULL;
     rocksdb_pinnableslice_t *slice =

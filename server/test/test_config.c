@@ -107,6 +107,11 @@ static void test_every_option_is_taken(void **state)
     assert_int_equal(config.grace_ms, 0);
     assert_int_equal(config.log_level, SW_LOG_DEBUG);
     assert_int_equal(config.log_format, SW_LOG_JSON);
+    assert_null(config.store_fault);
+    config = parse(ARGS(REQUIRED, "--store-fault=rate=1000,corrupt=5"));
+    assert_string_equal(config.store_fault, "rate=1000,corrupt=5");
+    assert_int_equal(config.faults.rate_bytes, 1000);
+    assert_int_equal(config.faults.corrupt_percent, 5);
     static const char *const addresses[] = {"localhost:7400", "[::1]:7400", "0.0.0.0:65535", "unix:/tmp/socket"};
     for (size_t i = 0; i < 4; i++)
         assert_string_equal(parse(ARGS(REQUIRED, "--listen", (char *)addresses[i])).listen, addresses[i]);
@@ -141,6 +146,7 @@ static void test_wrong_values_are_named_with_their_bounds(void **state)
     static const char *const addresses[] = {"", "host", ":1", "host:", "host:x", "host:65536", "host:-1", "host:1x"};
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
         assert_refused(ARGS(REQUIRED, "--listen", (char *)addresses[i]), "is not HOST:PORT");
+    assert_refused(ARGS(REQUIRED, "--store-fault", "slow"), "--store-fault: \"slow\" is no fault");
     assert_refused(ARGS(REQUIRED, "more"), "\"more\" is one argument too many");
     assert_refused(ARGS(REQUIRED, "--nonsense"), "--nonsense");
 }

@@ -42,13 +42,14 @@ static void counted_release(void *data)
     free(counted);
 }
 
-static enum sw_status counting_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
+static enum sw_status counting_get(struct sw_store *store, const struct sw_key *key,
+                                   const struct sw_store_reader *reader, struct sw_store_value *value,
                                    struct sw_error *error)
 {
     struct counting_store *self = (struct counting_store *)store;
     struct counted_value *counted = malloc(sizeof(*counted));
     counted->store = self;
-    enum sw_status status = self->under->get(self->under, key, &counted->value, error);
+    enum sw_status status = self->under->get(self->under, key, reader, &counted->value, error);
     atomic_fetch_add(&self->gets, 1);
     *value = counted->value;
     if (status != SW_OK || !value->bytes) {

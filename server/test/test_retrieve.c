@@ -456,12 +456,13 @@ struct half_blind_store {
     atomic_uint gets, syncs;
 };
 
-static enum sw_status half_blind_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
+static enum sw_status half_blind_get(struct sw_store *store, const struct sw_key *key,
+                                     const struct sw_store_reader *reader, struct sw_store_value *value,
                                      struct sw_error *error)
 {
     struct half_blind_store *self = (struct half_blind_store *)store;
     atomic_fetch_add(&self->gets, 1);
-    return self->under->get(self->under, key, value, error);
+    return self->under->get(self->under, key, reader, value, error);
 }
 
 static enum sw_status half_blind_contains(struct sw_store *store, const struct sw_key *key, bool *held,

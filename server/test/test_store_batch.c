@@ -71,7 +71,7 @@ static void assert_held(struct node *node, uint32_t number, size_t bytes)
     struct sw_key key = sw_key_of_value(value, bytes);
     struct sw_store_value held;
     struct sw_error error;
-    assert_int_equal(node->rocksdb->get(node->rocksdb, &key, &held, &error), SW_OK);
+    assert_int_equal(node->rocksdb->get(node->rocksdb, &key, NULL, &held, &error), SW_OK);
     assert_non_null(held.bytes);
     assert_int_equal(held.bytes_count, bytes);
     assert_memory_equal(held.bytes, value, bytes);
@@ -274,13 +274,14 @@ struct failing_store {
     _Atomic(enum sw_status) get, put, sync; /* what each answers; SW_OK: as the store below */
 };
 
-static enum sw_status failing_get(struct sw_store *store, const struct sw_key *key, struct sw_store_value *value,
+static enum sw_status failing_get(struct sw_store *store, const struct sw_key *key,
+                                  const struct sw_store_reader *reader, struct sw_store_value *value,
                                   struct sw_error *error)
 {
     struct failing_store *self = (struct failing_store *)store;
     memset(value, 0, sizeof(*value));
     return self->get != SW_OK ? sw_error_set(error, self->get, "the disk has burnt")
-                              : self->under->get(self->under, key, value, error);
+                              : self->under->get(self->under, key, reader, value, error);
 }
 
 static enum sw_status failing_contains(struct sw_store *store, const struct sw_key *key, bool *held,

@@ -120,7 +120,7 @@ static void assert_holds(struct sw_store *store, uint32_t number, size_t bytes)
     bool held = false;
     assert_int_equal(store->contains(store, &key, &held, &error), SW_OK);
     assert_true(held);
-    assert_int_equal(store->get(store, &key, &value, &error), SW_OK);
+    assert_int_equal(store->get(store, &key, NULL, &value, &error), SW_OK);
     assert_non_null(value.bytes);
     assert_int_equal(value.bytes_count, bytes);
     uint8_t *expected = malloc(bytes);
@@ -138,7 +138,7 @@ static void assert_lacks(struct sw_store *store, uint32_t number)
     bool held = true;
     assert_int_equal(store->contains(store, &key, &held, &error), SW_OK);
     assert_false(held);
-    assert_int_equal(store->get(store, &key, &value, &error), SW_OK);
+    assert_int_equal(store->get(store, &key, NULL, &value, &error), SW_OK);
     assert_null(value.bytes);
 }
 
@@ -181,8 +181,8 @@ static void test_pinned_value_outlives_later_puts_and_flushes(void **state)
     struct sw_store_value small, large;
     put(store, 1, 100);
     put(store, 2, SYMBOL_BYTES);
-    assert_int_equal(store->get(store, &small_key, &small, &error), SW_OK);
-    assert_int_equal(store->get(store, &large_key, &large, &error), SW_OK);
+    assert_int_equal(store->get(store, &small_key, NULL, &small, &error), SW_OK);
+    assert_int_equal(store->get(store, &large_key, NULL, &large, &error), SW_OK);
     uint8_t *expected = malloc(SYMBOL_BYTES);
 
     const uint8_t *other = calloc(1, SYMBOL_BYTES);
@@ -216,7 +216,7 @@ static void test_small_values_hold_nothing_of_the_store(void **state)
     fill(expected, sizeof(expected), 1);
     put(fixture->store, 1, sizeof(expected));
     reopen(fixture); /* into a block of a table */
-    assert_int_equal(fixture->store->get(fixture->store, &key, &value, &error), SW_OK);
+    assert_int_equal(fixture->store->get(fixture->store, &key, NULL, &value, &error), SW_OK);
     reopen(fixture); /* fails where the value keeps the store from closing */
     assert_int_equal(value.bytes_count, sizeof(expected));
     assert_memory_equal(value.bytes, expected, sizeof(expected));
