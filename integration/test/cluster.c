@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,12 +18,19 @@ static void fail(const char *what, const char *which)
     exit(1);
 }
 
-static void run_node(const struct cluster_node *node)
+/* A node ends with the thread that started it, so one that is stopped does not stay behind where a test is ended. */
+static void run_node(const struct cluster_node *node, pid_t parent, const char *const *arguments)
 {
+    const char *argv[7 + CLUSTER_ARGUMENTS_MAX + 1] = {"symwaved", "--data",   node->data,   "--node-id",
+                                                       node->id,   "--listen", node->address};
+    for (size_t i = 0; i < CLUSTER_ARGUMENTS_MAX && arguments[i]; i++)
+        argv[7 + i] = arguments[i];
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        fail("tie to its test", node->id);
     int log = open(node->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (log < 0 || dup2(log, STDERR_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0)
         fail("open", node->log);
-    execl(SYMWAVED, "symwaved", "--data", node->data, "--node-id", node->id, "--listen", node->address, (char *)NULL);
+    execv(SYMWAVED, (char *const *)argv);
     fail("run", SYMWAVED);
 }
 
@@ -51,14 +59,15 @@ static void show_log(const struct cluster_node *node)
         fclose(log);
 }
 
-static void spawn(struct cluster_node *node)
+static void spawn(struct cluster_node *node, const char *const *arguments)
 {
+    pid_t parent = getpid();
     unlink(node->log);
     node->pid = fork();
     if (node->pid < 0)
         fail("fork", node->id);
     if (node->pid == 0)
-        run_node(node);
+        run_node(node, parent, arguments);
 }
 
 static void wait_until_started(struct cluster_node *node)
@@ -79,7 +88,14 @@ static void wait_until_started(struct cluster_node *node)
     fail("start", node->id);
 }
 
+static const char *const no_arguments[] = {NULL};
+
 struct cluster *cluster_start(uint32_t count)
+{
+    return cluster_start_with(count, no_arguments);
+}
+
+struct cluster *cluster_start_with(uint32_t count, const char *const *arguments)
 {
     /* As the executables do. Besides, a connect once failed with a stray errno in a system without /sys, which malloc
        looks into when it makes an arena: with one arena it never does. */
@@ -96,7 +112,7 @@ struct cluster *cluster_start(uint32_t count)
         snprintf(node->address, sizeof(node->address), "127.0.0.1:0");
         snprintf(node->data, sizeof(node->data), "%s/%s", cluster->folder, node->id);
         snprintf(node->log, sizeof(node->log), "%s/%s.log", cluster->folder, node->id);
-        spawn(node);
+        spawn(node, arguments);
     }
     for (uint32_t i = 0; i < count; i++)
         wait_until_started(&cluster->nodes[i]);
@@ -120,8 +136,18 @@ void cluster_signal(struct cluster *cluster, uint32_t index, int signal)
 
 void cluster_restart(struct cluster *cluster, uint32_t index)
 {
-    spawn(&cluster->nodes[index]);
-    wait_until_started(&cluster->nodes[index]);
+    cluster_restart_with(cluster, index, no_arguments);
+}
+
+void cluster_restart_with(struct cluster *cluster, uint32_t index, const char *const *arguments)
+{
+    struct cluster_node *node = &cluster->nodes[index];
+    if (node->pid != 0) {
+        errno = EBUSY; /* a second one on the same data would be refused; kill the first */
+        fail("restart", node->id);
+    }
+    spawn(node, arguments);
+    wait_until_started(node);
 }
 
 void cluster_stop(struct cluster *cluster)

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CLUSTER_NODES_MAX 64
+#define CLUSTER_NODES_MAX     64
+#define CLUSTER_ARGUMENTS_MAX 16
 
 /* Bytes of a value: 60 KiB, or less where the thread sanitizer watches every byte being hashed. */
 #if defined(__SANITIZE_THREAD__)
@@ -33,15 +34,21 @@ struct cluster {
     struct cluster_node nodes[CLUSTER_NODES_MAX];
 };
 
-/* Starts count nodes, "node-0000" and so on, and waits until each serves. */
+/*
+ * Starts count nodes, "node-0000" and so on, and waits until each serves. They end with this process, however it ends.
+ */
 struct cluster *cluster_start(uint32_t count);
+/* The same with more arguments for symwaved, up to CLUSTER_ARGUMENTS_MAX and then NULL; the same for every node. */
+struct cluster *cluster_start_with(uint32_t count, const char *const *arguments);
 /* Ends all nodes, checks that those that still run exit with 0 on SIGTERM, and removes their folders. */
 void cluster_stop(struct cluster *cluster);
 
 /* Sends a signal to a node; with SIGKILL it is waited for and counts as not running. */
 void cluster_signal(struct cluster *cluster, uint32_t node, int signal);
-/* Starts a node that is not running again, on its data and its address. */
+/* Starts a node that is not running again, on its data and its address, with no more arguments than a node needs. */
 void cluster_restart(struct cluster *cluster, uint32_t node);
+/* The same with more arguments, as for cluster_start_with: those of an earlier start are not kept. */
+void cluster_restart_with(struct cluster *cluster, uint32_t node, const char *const *arguments);
 /* A node's memory in KiB: "VmRSS" or "VmHWM". */
 long cluster_memory_kib(const struct cluster *cluster, uint32_t node, const char *field);
 
