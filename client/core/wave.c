@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define BIT(state) (1u << (state))
+/* Enough to tell a node's rate by, and to hide a round trip a few times as long as a symbol takes. */
+#define FIRST_KEYS_MAX 4
 
 /* The moves that a key may make. */
 static const uint8_t moves[WAVE_KEY_STATES] = {
@@ -26,7 +28,9 @@ void sw_wave_key_move(struct sw_wave_engine *engine, uint32_t key_index, enum wa
 uint32_t sw_wave_need(const struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
-    return engine->required - counts[WAVE_KEY_DELIVERED] - counts[WAVE_KEY_DELIVERING] - counts[WAVE_KEY_ASKED];
+    uint64_t expected = (uint64_t)counts[WAVE_KEY_DELIVERED] + counts[WAVE_KEY_DELIVERING] +
+                        engine->asked[WAVE_LEASE_RUNNING] + engine->asked[WAVE_LEASE_OUT];
+    return expected < engine->required ? (uint32_t)(engine->required - expected) : 0;
 }
 
 struct sw_wave_action *sw_wave_act(struct sw_wave_engine *engine, enum sw_wave_action_type type)
@@ -45,6 +49,7 @@ void sw_wave_drop(struct sw_wave_engine *engine, const struct sw_wave_event *eve
     action->reason = reason;
     if (event->request != SW_WAVE_LOCAL) {
         engine->stats.bytes_wasted += event->bytes;
+        engine->stats.wasted_bytes[reason] += event->bytes;
         engine->stats.symbols_wasted++;
     }
 }
@@ -69,8 +74,10 @@ static void release_delivery(struct sw_wave_engine *engine, const struct wave_ke
 static void on_start(struct sw_wave_engine *engine, const struct sw_wave_event *event)
 {
     (void)event;
-    if (engine->phase == WAVE_IDLE)
-        sw_wave_local_start(engine);
+    if (engine->phase != WAVE_IDLE)
+        return;
+    sw_wave_rate_start(engine);
+    sw_wave_local_start(engine);
 }
 
 static void on_symbol(struct sw_wave_engine *engine, const struct sw_wave_event *event)
@@ -101,7 +108,7 @@ static void on_taken(struct sw_wave_engine *engine, const struct sw_wave_event *
         engine->stats.found_local++;
     if (engine->phase == WAVE_DONE)
         return;
-    if (engine->counts[WAVE_KEY_DELIVERED] == engine->required)
+    if (engine->counts[WAVE_KEY_DELIVERED] >= engine->required)
         sw_wave_finish(engine, SW_OK);
     else if (engine->phase == WAVE_LOCAL)
         sw_wave_local_through(engine);
@@ -151,9 +158,13 @@ struct sw_wave_actions sw_wave_step(struct sw_wave_engine *engine, const struct 
     if (event->now_us > engine->now_us)
         engine->now_us = event->now_us;
     handlers[event->type](engine, event);
+    /* Only when the driver has had the time to tell what waits on its side. */
+    if (event->type == SW_WAVE_TICK && engine->phase == WAVE_NETWORK)
+        sw_wave_leases_look(engine);
     if (engine->phase == WAVE_NETWORK)
         sw_wave_pump(engine);
-    engine->stats.keys_outstanding = engine->counts[WAVE_KEY_ASKED] + engine->counts[WAVE_KEY_DELIVERING];
+    engine->stats.keys_late = engine->asked[WAVE_LEASE_OUT] + engine->asked[WAVE_LEASE_LAPSED];
+    engine->stats.keys_outstanding = engine->asked[WAVE_LEASE_RUNNING] + engine->counts[WAVE_KEY_DELIVERING];
     return (struct sw_wave_actions){engine->actions, engine->action_count};
 }
 
@@ -177,6 +188,17 @@ bool sw_wave_wants_budget(const struct sw_wave_engine *engine)
     return engine->wants_budget;
 }
 
+uint32_t sw_wave_tail_count(const struct sw_wave_engine *engine)
+{
+    return (uint32_t)sw_wave_smaller(engine->tail_seen, engine->tail_size);
+}
+
+struct sw_wave_tail_symbol sw_wave_tail_at(const struct sw_wave_engine *engine, uint32_t index)
+{
+    uint64_t first = engine->tail_seen - sw_wave_tail_count(engine);
+    return engine->tail[(first + index) % engine->tail_size];
+}
+
 bool sw_wave_is_done(const struct sw_wave_engine *engine)
 {
     return engine->phase == WAVE_DONE;
@@ -197,19 +219,29 @@ bool sw_wave_key_is_lost(const struct sw_wave_engine *engine, uint32_t key_index
     return engine->states[key_index].state == WAVE_KEY_LOST;
 }
 
+uint32_t sw_wave_first_keys(uint32_t required, uint32_t node_count)
+{
+    uint32_t share = node_count > 0 ? required / node_count / 2 : required;
+    return share < 1 ? 1 : share < FIRST_KEYS_MAX ? share : FIRST_KEYS_MAX;
+}
+
 static bool allocate_requests(struct sw_wave_engine *engine)
 {
-    uint32_t slots = engine->options.requests_max, keys_max = engine->options.request_keys_max;
+    uint32_t slots = engine->slots, keys_max = engine->options.request_keys_max;
 
     engine->requests = calloc(slots, sizeof(*engine->requests));
     engine->free_slots = calloc(slots, sizeof(*engine->free_slots));
-    if (!engine->requests || !engine->free_slots)
+    engine->picked = calloc(keys_max, sizeof(*engine->picked));
+    engine->picked_waves = calloc(keys_max, sizeof(*engine->picked_waves));
+    if (!engine->requests || !engine->free_slots || !engine->picked || !engine->picked_waves)
         return false;
     for (uint32_t i = 0; i < slots; i++) {
         struct wave_request *request = &engine->requests[i];
         request->keys = calloc(keys_max, sizeof(*request->keys));
         request->prefixes = calloc(keys_max, sizeof(*request->prefixes));
-        if (!request->keys || !request->prefixes)
+        request->waves = calloc(keys_max, sizeof(*request->waves));
+        request->entries = calloc(keys_max, sizeof(*request->entries));
+        if (!request->keys || !request->prefixes || !request->waves || !request->entries)
             return false;
         engine->free_slots[engine->free_count++] = slots - 1 - i;
     }
@@ -218,26 +250,29 @@ static bool allocate_requests(struct sw_wave_engine *engine)
 
 static bool allocate(struct sw_wave_engine *engine)
 {
-    uint32_t nodes = sw_route_table_count(engine->table), lists = engine->options.node_requests_max + 1;
+    uint32_t nodes = sw_route_table_count(engine->table);
 
     /* One more node, so that a table without any is like all others. */
     engine->nodes = calloc((size_t)nodes + 1, sizeof(*engine->nodes));
     engine->node_stats = calloc((size_t)nodes + 1, sizeof(*engine->node_stats));
-    engine->lists = calloc(lists, sizeof(*engine->lists));
     engine->states = calloc(engine->key_count, sizeof(*engine->states));
+    engine->tail_size = engine->required / 20 + 1;
+    engine->tail = calloc(engine->tail_size, sizeof(*engine->tail));
     /* A step sends or aborts each request at most once, judges one symbol, and ends. */
-    engine->actions_max = engine->options.requests_max * 2 + 2;
+    engine->actions_max = engine->slots * 2 + 2;
     engine->actions = calloc(engine->actions_max, sizeof(*engine->actions));
     if (!engine->health)
         engine->health = engine->own_health = calloc((size_t)nodes + 1, sizeof(*engine->health));
-    if (!engine->nodes || !engine->node_stats || !engine->lists || !engine->states || !engine->actions ||
+    if (!engine->nodes || !engine->node_stats || !engine->states || !engine->tail || !engine->actions ||
         !engine->health)
         return false;
-    for (uint32_t i = 0; i < nodes; i++)
-        engine->nodes[i].queue_first = engine->nodes[i].queue_last = engine->nodes[i].list = SW_WAVE_NONE;
-    for (uint32_t i = 0; i < lists; i++)
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct wave_node *node = &engine->nodes[i];
+        node->queue_first = node->queue_last = node->list = node->first_link = node->last_link = SW_WAVE_NONE;
+    }
+    for (uint32_t i = 0; i < WAVE_LISTS; i++)
         engine->lists[i] = (struct wave_list){SW_WAVE_NONE, SW_WAVE_NONE};
-    return allocate_requests(engine);
+    return allocate_requests(engine) && sw_wave_window_init(engine);
 }
 
 struct sw_wave_engine *sw_wave_engine_new(const struct sw_wave_options *options, const struct sw_key *keys,
@@ -248,6 +283,7 @@ struct sw_wave_engine *sw_wave_engine_new(const struct sw_wave_options *options,
     assert(options->candidates >= 1 && options->candidates <= SW_ROUTE_CANDIDATES_MAX);
     assert(options->request_keys_max >= 1 && options->requests_max >= 1 && options->node_requests_max >= 1);
     assert(options->window_keys_max >= 1 && options->value_bytes_max >= 1 && budget->limit_bytes >= 1);
+    assert(options->value_bytes_max <= UINT32_MAX);
     assert(required >= 1 && required <= key_count && key_count < SW_WAVE_NONE);
 
     struct sw_wave_engine *engine = calloc(1, sizeof(*engine));
@@ -259,6 +295,9 @@ struct sw_wave_engine *sw_wave_engine_new(const struct sw_wave_options *options,
         engine->options.request_keys_max = key_count;
     if (engine->options.node_requests_max > engine->options.requests_max)
         engine->options.node_requests_max = engine->options.requests_max;
+    if (engine->options.lapse_us_min < engine->options.lease_us_min)
+        engine->options.lapse_us_min = engine->options.lease_us_min;
+    engine->slots = engine->options.requests_max + engine->options.hedge_requests_max;
     engine->keys = keys;
     engine->key_count = engine->counts[WAVE_KEY_FRESH] = key_count;
     engine->required = required;
@@ -284,15 +323,20 @@ void sw_wave_engine_free(struct sw_wave_engine *engine)
     if (!engine)
         return;
     sw_budget_release(engine->budget, engine->reserved_bytes);
-    for (uint32_t i = 0; engine->requests && i < engine->options.requests_max; i++) {
+    for (uint32_t i = 0; engine->requests && i < engine->slots; i++) {
         free(engine->requests[i].keys);
         free(engine->requests[i].prefixes);
+        free(engine->requests[i].waves);
+        free(engine->requests[i].entries);
     }
     free(engine->requests);
     free(engine->free_slots);
     free(engine->nodes);
     free(engine->node_stats);
-    free(engine->lists);
+    sw_wave_window_clear(engine);
+    free(engine->picked);
+    free(engine->picked_waves);
+    free(engine->tail);
     free(engine->states);
     free(engine->actions);
     free(engine->own_health);

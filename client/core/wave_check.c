@@ -11,6 +11,7 @@
 static const char *check_keys(const struct sw_wave_engine *engine)
 {
     uint32_t counts[WAVE_KEY_STATES] = {0};
+    uint32_t asked[WAVE_LEASES] = {0};
     uint64_t delivering_bytes = 0, requests_bytes = 0;
 
     for (uint32_t i = 0; i < engine->key_count; i++) {
@@ -19,15 +20,26 @@ static const char *check_keys(const struct sw_wave_engine *engine)
         counts[key->state]++;
         if (key->state == WAVE_KEY_DELIVERING && !(key->flags & WAVE_KEY_LOCAL))
             delivering_bytes += key->bytes;
-        MUST(!(key->flags & WAVE_KEY_LEFT_OUT) || key->state == WAVE_KEY_ASKED || key->state == WAVE_KEY_LEFT);
+        uint32_t holders = 0, best = WAVE_LEASES;
+        for (uint32_t lease = WAVE_LEASES; lease-- > 0;) {
+            holders += key->holders[lease];
+            if (key->holders[lease] > 0)
+                best = lease;
+        }
+        MUST((holders > 0) == (key->state == WAVE_KEY_ASKED));
+        if (best < WAVE_LEASES)
+            asked[best]++;
+        if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
+            MUST(key->slot < engine->window.size && engine->window.keys[key->slot] == i &&
+                 (engine->window.linked[key->slot] ^ key->asked) == (1u << engine->candidates) - 1);
         MUST(key->state != WAVE_KEY_LOST || key->asked == (1u << engine->candidates) - 1);
         MUST(key->state != WAVE_KEY_QUEUED || !(key->asked & 1u << key->wave));
-        MUST(key->state != WAVE_KEY_ASKED || key->asked & 1u << key->wave);
         MUST(key->state != WAVE_KEY_FRESH || key->asked == 0);
         MUST(key->state != WAVE_KEY_FRESH || engine->phase != WAVE_NETWORK || i >= engine->fresh_next);
     }
     MUST(memcmp(counts, engine->counts, sizeof(counts)) == 0);
-    for (uint32_t slot = 0; slot < engine->options.requests_max; slot++)
+    MUST(memcmp(asked, engine->asked, sizeof(asked)) == 0);
+    for (uint32_t slot = 0; slot < engine->slots; slot++)
         if (engine->requests[slot].id != 0)
             requests_bytes += engine->requests[slot].reserved_bytes;
     MUST(delivering_bytes + requests_bytes == engine->reserved_bytes);
@@ -36,94 +48,155 @@ static const char *check_keys(const struct sw_wave_engine *engine)
     return NULL;
 }
 
-static const char *check_nodes(const struct sw_wave_engine *engine)
+static const char *check_queue(const struct sw_wave_engine *engine, uint32_t n)
 {
-    uint32_t queued = 0, queued_passed_over = 0, in_flight = 0, listed = 0, in_lists = 0;
+    const struct wave_node *node = &engine->nodes[n];
+    uint32_t length = 0, last = SW_WAVE_NONE;
 
-    for (uint32_t n = 0; n < sw_route_table_count(engine->table); n++) {
-        const struct wave_node *node = &engine->nodes[n];
-        uint32_t length = 0, last = SW_WAVE_NONE;
-        for (uint32_t i = node->queue_first; length < node->queued; i = engine->states[i].next, length++) {
-            MUST(i < engine->key_count && engine->states[i].state == WAVE_KEY_QUEUED && engine->states[i].place == n);
-            last = i;
-        }
-        MUST(last == node->queue_last);
-        queued += node->queued;
-        queued_passed_over += node->passed_over ? node->queued : 0;
-        in_flight += node->in_flight;
-        listed += node->list != SW_WAVE_NONE;
-        MUST(node->in_flight <= engine->options.node_requests_max);
-        MUST(node->list == SW_WAVE_NONE || node->queued > 0);
-        /* Nobody is forgotten: what waits at a node is either in a list or behind a request that will end. */
-        MUST(node->queued == 0 || node->in_flight > 0 || node->list != SW_WAVE_NONE);
+    for (uint32_t i = node->queue_first; length < node->queued; i = engine->states[i].next, length++) {
+        MUST(i < engine->key_count && engine->states[i].state == WAVE_KEY_QUEUED && engine->states[i].node == n);
+        MUST(engine->states[i].previous == last);
+        last = i;
     }
-    for (uint32_t l = 0; l <= engine->options.node_requests_max; l++) {
+    MUST(last == node->queue_last);
+    return NULL;
+}
+
+/* The keys that the node is a candidate for and was not asked for: how many. */
+static const char *check_links(const struct sw_wave_engine *engine, uint32_t n, uint32_t *count)
+{
+    const struct wave_window *window = &engine->window;
+    uint32_t previous = SW_WAVE_NONE;
+
+    for (uint32_t at = engine->nodes[n].first_link; at != SW_WAVE_NONE; at = window->links[at].next) {
+        MUST(window->nodes[at] == n && window->links[at].previous == previous);
+        MUST(window->linked[at / engine->candidates] & 1u << at % engine->candidates);
+        previous = at;
+        ++*count;
+    }
+    MUST(engine->nodes[n].last_link == previous);
+    return NULL;
+}
+
+static const char *check_lists(const struct sw_wave_engine *engine, uint32_t listed)
+{
+    uint32_t in_lists = 0;
+
+    for (uint32_t l = 0; l < WAVE_LISTS; l++) {
         uint32_t previous = SW_WAVE_NONE;
         for (uint32_t n = engine->lists[l].first; n != SW_WAVE_NONE; n = engine->nodes[n].list_next) {
-            bool last = l == engine->options.node_requests_max;
-            MUST(engine->nodes[n].list == l && engine->nodes[n].list_previous == previous);
-            MUST(engine->nodes[n].passed_over == last && engine->nodes[n].in_flight == (last ? 0 : l));
+            const struct wave_node *node = &engine->nodes[n];
+            MUST(node->list == l && node->list_previous == previous);
+            MUST(node->passed_over == (l == WAVE_LIST_PASSED_OVER || l == WAVE_LIST_DOWN));
+            MUST((node->queued > 0) == (l < SW_WAVE_BUCKETS || l == WAVE_LIST_PASSED_OVER));
             previous = n;
             in_lists++;
         }
         MUST(engine->lists[l].last == previous);
     }
     MUST(listed == in_lists);
+    return NULL;
+}
+
+static const char *check_nodes(const struct sw_wave_engine *engine)
+{
+    uint32_t queued = 0, queued_passed_over = 0, in_flight = 0, listed = 0, links = 0, linked = 0;
+    uint64_t busy_rate = 0;
+
+    for (uint32_t n = 0; n < sw_route_table_count(engine->table); n++) {
+        const struct wave_node *node = &engine->nodes[n];
+        const char *broken = check_queue(engine, n);
+        if (!broken)
+            broken = check_links(engine, n, &links);
+        if (broken)
+            return broken;
+        queued += node->queued;
+        queued_passed_over += node->passed_over ? node->queued : 0;
+        in_flight += node->in_flight;
+        busy_rate += node->busy_rate;
+        listed += node->list != SW_WAVE_NONE;
+        MUST(node->in_flight <= engine->options.node_requests_max);
+        MUST(!node->late || node->in_flight > 0);
+        /* Nobody is forgotten: what waits at a node is either in a list or behind a request that will end. */
+        MUST(node->queued == 0 || node->in_flight > 0 || node->list != SW_WAVE_NONE);
+    }
+    for (uint32_t i = 0; i < engine->key_count; i++)
+        if (engine->states[i].state == WAVE_KEY_QUEUED || engine->states[i].state == WAVE_KEY_ASKED)
+            for (uint32_t w = 0; w < engine->candidates; w++)
+                linked += !(engine->states[i].asked & 1u << w);
+    MUST(engine->phase == WAVE_DONE || links == linked);
+    MUST(busy_rate == engine->busy_rate);
     MUST(queued == engine->counts[WAVE_KEY_QUEUED]);
     MUST(queued_passed_over == engine->queued_passed_over);
     MUST(in_flight == engine->stats.requests_in_flight);
+    return check_lists(engine, listed);
+}
+
+static const char *check_entries(const struct sw_wave_engine *engine, const struct wave_request *request,
+                                 uint32_t *held)
+{
+    uint32_t open = 0, left_out = 0, beaten = 0;
+
+    for (uint32_t i = 0; i < request->key_count; i++) {
+        const struct wave_key *key = &engine->states[request->keys[i]];
+        left_out += request->entries[i] == WAVE_ENTRY_LEFT_OUT;
+        beaten += request->entries[i] == WAVE_ENTRY_BEATEN;
+        if (request->entries[i] != WAVE_ENTRY_OPEN && request->entries[i] != WAVE_ENTRY_LEFT_OUT)
+            continue;
+        open++;
+        MUST(key->state == WAVE_KEY_ASKED && key->holders[request->lease] > 0);
+        MUST(key->asked & 1u << request->waves[i]);
+    }
+    *held += open;
+    MUST(open == request->open);
+    MUST(beaten == request->beaten);
+    MUST(request->aborted ? open == 0 : left_out == request->left_out);
     return NULL;
 }
 
 static const char *check_requests(const struct sw_wave_engine *engine)
 {
-    uint32_t in_flight = 0, probes = 0, asked = 0;
+    uint32_t in_flight = 0, probes = 0, held = 0, holders = 0, open = 0;
 
-    for (uint32_t slot = 0; slot < engine->options.requests_max; slot++) {
+    for (uint32_t slot = 0; slot < engine->slots; slot++) {
         const struct wave_request *request = &engine->requests[slot];
-        uint32_t left_out = 0;
         if (request->id == 0)
             continue;
         in_flight++;
         probes += request->probe;
-        MUST(request->id % engine->options.requests_max == slot);
+        MUST(request->id % engine->slots == slot);
         MUST(request->key_count >= 1 && request->key_count <= engine->options.request_keys_max);
         MUST(request->reserved_bytes <= request->max_bytes);
         MUST(request->aborted || engine->phase == WAVE_NETWORK);
-        for (uint32_t i = 0; i < request->key_count; i++) {
-            const struct wave_key *key = &engine->states[request->keys[i]];
-            if (key->state != WAVE_KEY_ASKED || key->place != slot)
-                continue;
-            asked++;
-            left_out += (key->flags & WAVE_KEY_LEFT_OUT) != 0;
-            MUST(!request->aborted);
-        }
-        MUST(request->aborted || left_out == request->left_out);
         MUST(request->aborted || request->held || engine->overdue_us <= request->life_end_us);
+        const char *broken = check_entries(engine, request, &held);
+        if (broken)
+            return broken;
     }
+    for (uint32_t i = 0; i < engine->key_count; i++)
+        for (uint32_t lease = 0; lease < WAVE_LEASES; lease++)
+            holders += engine->states[i].holders[lease];
+    for (uint32_t n = 0; n < sw_route_table_count(engine->table); n++)
+        open += engine->nodes[n].open;
+    MUST(held == holders && held == open);
     MUST(in_flight == engine->stats.requests_in_flight);
-    MUST(in_flight + engine->free_count == engine->options.requests_max);
+    MUST(in_flight + engine->free_count == engine->slots);
     MUST(probes == engine->probes);
-    MUST(asked == engine->counts[WAVE_KEY_ASKED]);
     return NULL;
 }
 
 static const char *check_stats(const struct sw_wave_engine *engine)
 {
     const struct sw_wave_stats *stats = &engine->stats;
-    uint64_t outstanding = engine->counts[WAVE_KEY_ASKED] + engine->counts[WAVE_KEY_DELIVERING];
-    uint64_t answered = 0, asked = 0;
+    uint64_t outstanding = engine->asked[WAVE_LEASE_RUNNING] + engine->counts[WAVE_KEY_DELIVERING];
 
     MUST(stats->delivered == engine->counts[WAVE_KEY_DELIVERED]);
-    MUST(stats->delivered + outstanding <= engine->required);
+    /* Beyond what is required there is only what came late though it had been replaced. */
+    MUST(stats->delivered + outstanding <= engine->required + stats->late_found);
     MUST(stats->keys_outstanding == outstanding);
-    for (uint32_t w = 0; w < SW_ROUTE_CANDIDATES_MAX; w++) {
-        const struct sw_wave_wave_stats *wave = &stats->waves[w];
-        MUST(w < stats->wave_count || wave->keys_asked == 0);
-        asked += wave->keys_asked;
-        answered += wave->found + wave->missing + wave->failed + wave->corrupt;
-    }
-    MUST(engine->phase == WAVE_DONE || asked == answered + engine->counts[WAVE_KEY_ASKED]);
+    for (uint32_t w = 0; w < SW_ROUTE_CANDIDATES_MAX; w++)
+        MUST(w < stats->wave_count || stats->waves[w].keys_asked == 0);
+    MUST(stats->hedges_won <= stats->hedges_sent);
     return NULL;
 }
 
@@ -131,7 +204,7 @@ static const char *check_phase(const struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
 
-    MUST(counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] <= engine->options.window_keys_max);
+    MUST(counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] <= engine->window.size);
     MUST(engine->phase == WAVE_NETWORK || engine->phase == WAVE_DONE ||
          counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_LOST] == 0);
     MUST(engine->phase != WAVE_DONE || counts[WAVE_KEY_ASKED] == 0);

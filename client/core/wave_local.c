@@ -53,7 +53,7 @@ void sw_wave_local_symbol(struct sw_wave_engine *engine, const struct sw_wave_ev
     } else if (memcmp(&event->digest, wanted, sizeof(*wanted)) != 0 || event->bytes > engine->options.value_bytes_max) {
         sw_wave_drop(engine, event, SW_WAVE_DROP_CORRUPT);
     } else {
-        key->bytes = event->bytes;
+        key->bytes = (uint32_t)event->bytes;
         key->flags |= WAVE_KEY_LOCAL;
         sw_wave_key_move(engine, event->key_index, WAVE_KEY_DELIVERING);
         if (event->bytes > engine->symbol_bytes)

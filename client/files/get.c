@@ -3,9 +3,17 @@
 #include "client/files/report_merge.h"
 #include <stdlib.h>
 
+/* A get's calls, one after the other, are one to its trace. */
+struct calls {
+    struct sw_client *client;
+    uint64_t started_us; /* the call at work, from the start of the get */
+    uint64_t ids_before; /* the highest that a call before had */
+    uint64_t ids;        /* the highest that any had */
+};
+
 struct getting {
     struct sw_rebuild *rebuild;
-    struct sw_client *client;
+    struct calls *calls;
     const uint32_t *wanted; /* ESIs, by the index of their keys */
     enum sw_status status;  /* of the callback that cannot return one */
     struct sw_error error;
@@ -40,6 +48,24 @@ static void progress(const struct sw_progress *part, void *user_data)
     rebuild->job.options.progress(&told, rebuild->job.options.progress_data);
 }
 
+/* The same with a request's times and id. */
+static void trace(const struct sw_trace_request *part, void *user_data)
+{
+    const struct getting *getting = user_data;
+    const struct sw_file_options *own = &getting->rebuild->job.options;
+    struct calls *calls = getting->calls;
+    struct sw_trace_request told = *part;
+
+    told.id += calls->ids_before;
+    if (told.id > calls->ids)
+        calls->ids = told.id;
+    told.started_us += calls->started_us;
+    told.ended_us += calls->started_us;
+    if (told.first_answer_us > 0)
+        told.first_answer_us += calls->started_us;
+    own->trace(&told, own->trace_data);
+}
+
 static enum sw_status retrieve(struct getting *getting, const struct sw_key *keys, size_t count, uint32_t required,
                                struct sw_error *error)
 {
@@ -60,7 +86,13 @@ static enum sw_status retrieve(struct getting *getting, const struct sw_key *key
     options.in_order = true;
     options.more = more;
     options.more_data = getting;
-    enum sw_status status = sw_retrieve_stream(getting->client, keys, count, &options, &sink, &report, error);
+    options.corrupt = own->corrupt;
+    options.corrupt_data = own->corrupt_data;
+    options.trace = own->trace ? trace : NULL;
+    options.trace_data = getting;
+    getting->calls->started_us = sw_clock_us() - rebuild->job.started_us;
+    getting->calls->ids_before = getting->calls->ids;
+    enum sw_status status = sw_retrieve_stream(getting->calls->client, keys, count, &options, &sink, &report, error);
     rebuild->report.retrieval = sw_report_merge((struct sw_report *)rebuild->report.retrieval, report);
     if (status == SW_OK && getting->status != SW_OK) {
         status = getting->status;
@@ -73,7 +105,7 @@ static enum sw_status retrieve(struct getting *getting, const struct sw_key *key
 static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct sw_error *error)
 {
     const struct sw_key *all = sw_layout_block(rebuild->layout, rebuild->sbn).keys;
-    struct getting getting = {.rebuild = rebuild, .client = user_data};
+    struct getting getting = {.rebuild = rebuild, .calls = user_data};
     uint32_t required = 0;
     size_t count = 0;
     uint32_t *wanted = sw_rebuild_wanted(rebuild, &count);
@@ -105,5 +137,6 @@ enum sw_status sw_get_file(struct sw_client *client, const struct sw_layout *lay
         *report = NULL;
     if (!client || !layout || !out_path || out_path[0] == '\0')
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a get needs a client, a layout and an output file");
-    return sw_rebuild_file(layout, out_path, options, fetch, client, report, error);
+    struct calls calls = {.client = client};
+    return sw_rebuild_file(layout, out_path, options, fetch, &calls, report, error);
 }

@@ -11,6 +11,11 @@ static int compare_nodes(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->address, y->address);
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void add_node(struct sw_report_node *sum, const struct sw_report_node *later)
 {
     sum->requests += later->requests;
@@ -22,6 +27,12 @@ static void add_node(struct sw_report_node *sum, const struct sw_report_node *la
     sum->bytes += later->bytes;
     if (later->last_error[0] != '\0')
         memcpy(sum->last_error, later->last_error, sizeof(sum->last_error));
+    sum->tail_symbols += later->tail_symbols;
+    sum->tail_wait_us = longer(sum->tail_wait_us, later->tail_wait_us);
+    if (later->rate_bytes_per_second > 0)
+        sum->rate_bytes_per_second = later->rate_bytes_per_second;
+    if (later->first_symbol_us > 0)
+        sum->first_symbol_us = later->first_symbol_us;
 }
 
 /* The nodes of both, each once; the names of those that were in both are freed once. False without memory. */
@@ -60,9 +71,48 @@ static void add_waves(struct sw_report *sum, const struct sw_report *later)
         sum->waves[i].missing += later->waves[i].missing;
         sum->waves[i].failed += later->waves[i].failed;
         sum->waves[i].corrupt += later->waves[i].corrupt;
+        sum->waves[i].tail_symbols += later->waves[i].tail_symbols;
+        sum->waves[i].tail_wait_us = longer(sum->waves[i].tail_wait_us, later->waves[i].tail_wait_us);
     }
     if (later->wave_count > sum->wave_count)
         sum->wave_count = later->wave_count;
+}
+
+/* The first proofs of both, as many as a sample has; without memory only the sum's. */
+static void merge_proofs(struct sw_report *sum, struct sw_report *later)
+{
+    uint64_t room = SW_REPORT_PROOF_SAMPLE_MAX - sum->proof_sample_count;
+    uint64_t taken = later->proof_sample_count < room ? later->proof_sample_count : room;
+
+    sum->proof_count += later->proof_count;
+    if (taken == 0)
+        return;
+    struct sw_corrupt_proof *proofs =
+        realloc((struct sw_corrupt_proof *)sum->proofs, (sum->proof_sample_count + taken) * sizeof(*proofs));
+    if (!proofs)
+        return;
+    struct sw_corrupt_proof *from = (struct sw_corrupt_proof *)later->proofs;
+    memcpy(proofs + sum->proof_sample_count, from, taken * sizeof(*proofs));
+    memset(from, 0, taken * sizeof(*from)); /* their names have moved */
+    sum->proofs = proofs;
+    sum->proof_sample_count += taken;
+}
+
+static void add_reasons(struct sw_report *sum, const struct sw_report *later)
+{
+    sum->wasted_corrupt_bytes += later->wasted_corrupt_bytes;
+    sum->wasted_unasked_bytes += later->wasted_unasked_bytes;
+    sum->wasted_duplicate_bytes += later->wasted_duplicate_bytes;
+    sum->wasted_late_bytes += later->wasted_late_bytes;
+    sum->wasted_hedge_bytes += later->wasted_hedge_bytes;
+    sum->hedges_sent += later->hedges_sent;
+    sum->hedges_won += later->hedges_won;
+    sum->hedges_lost += later->hedges_lost;
+    sum->late_found += later->late_found;
+    sum->leases_out += later->leases_out;
+    sum->leases_lapsed += later->leases_lapsed;
+    sum->tail_symbols += later->tail_symbols;
+    sum->tail_us += later->tail_us;
 }
 
 struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later)
@@ -96,6 +146,8 @@ struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later
     sum->missing_sample = later->missing_sample;
     sum->missing_sample_count = later->missing_sample_count;
     later->missing_sample = NULL;
+    merge_proofs(sum, later);
+    add_reasons(sum, later);
     sw_report_free(later);
     return sum;
 }

@@ -40,13 +40,14 @@ static enum sw_status fill_options(struct sw_client_options *o, struct sw_error 
     } small[] = {
         {&o->candidates, 6, 1, SW_WAVES_MAX, "candidates"},
         {&o->request_keys_max, 600, 1, 600, "request_keys_max"},
-        {&o->requests_max, 32, 1, 1024, "requests_max"},
+        {&o->requests_max, 128, 1, 1024, "requests_max"},
         {&o->node_requests_max, 4, 1, 1024, "node_requests_max"},
         {&o->window_keys_max, 12000, 1, 10000000, "window_keys_max"},
         {&o->local_keys_max, 5000, 1, 10000000, "local_keys_max"},
         {&o->stall_timeout_ms, 2000, 10, 3600000, "stall_timeout_ms"},
         {&o->workers, 2, 1, 64, "workers"},
         {&o->store_timeout_ms, 30000, 10, 3600000, "store_timeout_ms"},
+        {&o->hedge_percent, 5, 1, 100, "hedge_percent"},
     };
     for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
         enum sw_status status =

@@ -17,6 +17,11 @@ void sw_report_free(struct sw_report *report)
         return;
     free_nodes(report->nodes, report->node_count);
     free((struct sw_key *)report->missing_sample);
+    for (uint64_t i = 0; i < report->proof_sample_count; i++) {
+        free((char *)report->proofs[i].node_id);
+        free((char *)report->proofs[i].address);
+    }
+    free((struct sw_corrupt_proof *)report->proofs);
     free(report);
 }
 

@@ -18,16 +18,54 @@ static void fill_waves(struct sw_report *report, const struct sw_wave_stats *sta
     }
 }
 
-/* Nodes that were asked, with copies of their names: a report outlives its client. */
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What the last symbols were: of the retrieval, of its waves, and of all nodes, asked or not. */
+static void fill_tail(struct sw_report *report, const struct retrieval *retrieval, struct sw_report_node *all)
+{
+    uint64_t first_us = UINT64_MAX, last_us = 0;
+    report->tail_symbols = sw_wave_tail_count(retrieval->engine);
+    for (uint32_t i = 0; i < report->tail_symbols; i++) {
+        const struct sw_wave_tail_symbol symbol = sw_wave_tail_at(retrieval->engine, i);
+        uint64_t wait_us = symbol.arrived_us > symbol.asked_us ? symbol.arrived_us - symbol.asked_us : 0;
+        struct sw_report_wave *wave = &report->waves[symbol.wave];
+        struct sw_report_node *node = &all[symbol.node];
+        wave->tail_symbols++;
+        wave->tail_wait_us = longer(wave->tail_wait_us, wait_us);
+        node->tail_symbols++;
+        node->tail_wait_us = longer(node->tail_wait_us, wait_us);
+        first_us = symbol.arrived_us < first_us ? symbol.arrived_us : first_us;
+        last_us = longer(last_us, symbol.arrived_us);
+    }
+    if (report->tail_symbols > 0)
+        report->tail_us = last_us - first_us;
+}
+
+/* What the client has measured of all nodes. */
+static void fill_rates(const struct retrieval *retrieval, struct sw_report_node *all)
+{
+    pthread_mutex_lock(&retrieval->client->lock);
+    for (uint32_t i = 0; i < retrieval->nodes->count; i++) {
+        const struct sw_wave_node_health *health = &retrieval->nodes->health[i];
+        if (health->work_us > 0)
+            all[i].rate_bytes_per_second = (uint64_t)((double)health->work_bytes * 1e6 / (double)health->work_us);
+        all[i].first_symbol_us = health->first_us;
+    }
+    pthread_mutex_unlock(&retrieval->client->lock);
+}
+
+/* Keeps the nodes that were asked, with copies of their names: a report outlives its client. */
 static bool fill_nodes(struct sw_report *report, const struct retrieval *retrieval, const struct sw_wave_stats *stats)
 {
-    uint32_t asked = 0;
-    for (uint32_t i = 0; i < retrieval->nodes->count; i++)
-        asked += stats->nodes[i].requests > 0;
-    struct sw_report_node *nodes = calloc(asked ? asked : 1, sizeof(*nodes));
+    struct sw_report_node *nodes = calloc(retrieval->nodes->count, sizeof(*nodes));
     report->nodes = nodes;
     if (!nodes)
         return false;
+    fill_tail(report, retrieval, nodes);
+    fill_rates(retrieval, nodes);
     for (uint32_t i = 0; i < retrieval->nodes->count; i++) {
         const struct sw_wave_node_stats *from = &stats->nodes[i];
         if (from->requests == 0)
@@ -41,7 +79,11 @@ static bool fill_nodes(struct sw_report *report, const struct retrieval *retriev
                                         .found = from->found,
                                         .missing = from->missing,
                                         .corrupt = from->corrupt,
-                                        .bytes = from->bytes};
+                                        .bytes = from->bytes,
+                                        .tail_symbols = nodes[i].tail_symbols,
+                                        .tail_wait_us = nodes[i].tail_wait_us,
+                                        .rate_bytes_per_second = nodes[i].rate_bytes_per_second,
+                                        .first_symbol_us = nodes[i].first_symbol_us};
         if (retrieval->last_errors[i])
             snprintf(node->last_error, sizeof(node->last_error), "%s", retrieval->last_errors[i]);
         if (!node->id || !node->address)
@@ -62,6 +104,42 @@ static bool fill_missing_sample(struct sw_report *report, const struct retrieval
         if (sw_wave_key_is_lost(retrieval->engine, i))
             sample[report->missing_sample_count++] = retrieval->keys[i];
     return true;
+}
+
+static bool fill_proofs(struct sw_report *report, const struct retrieval *retrieval)
+{
+    const struct proofs *from = retrieval->proofs;
+    report->proof_count = retrieval->proof_count;
+    if (!from)
+        return true;
+    struct sw_corrupt_proof *proofs = calloc(from->sample_count, sizeof(*proofs));
+    report->proofs = proofs;
+    if (!proofs)
+        return false;
+    for (uint32_t i = 0; i < from->sample_count; i++) {
+        struct sw_corrupt_proof *proof = &proofs[report->proof_sample_count++];
+        *proof = sw_proof_named(retrieval, &from->sample[i]);
+        proof->node_id = strdup(proof->node_id);
+        proof->address = strdup(proof->address);
+        if (!proof->node_id || !proof->address)
+            return false;
+    }
+    return true;
+}
+
+static void fill_causes(struct sw_report *report, const struct sw_wave_stats *stats)
+{
+    report->wasted_corrupt_bytes = stats->wasted_bytes[SW_WAVE_DROP_CORRUPT];
+    report->wasted_unasked_bytes = stats->wasted_bytes[SW_WAVE_DROP_UNASKED];
+    report->wasted_duplicate_bytes = stats->wasted_bytes[SW_WAVE_DROP_DUPLICATE];
+    report->wasted_late_bytes = stats->wasted_bytes[SW_WAVE_DROP_LATE];
+    report->wasted_hedge_bytes = stats->wasted_bytes[SW_WAVE_DROP_HEDGE];
+    report->hedges_sent = stats->hedges_sent;
+    report->hedges_won = stats->hedges_won;
+    report->hedges_lost = stats->hedges_sent - stats->hedges_won;
+    report->late_found = stats->late_found;
+    report->leases_out = stats->leases_out;
+    report->leases_lapsed = stats->leases_lapsed;
 }
 
 struct sw_report *sw_report_of_retrieval(const struct retrieval *retrieval)
@@ -88,7 +166,9 @@ struct sw_report *sw_report_of_retrieval(const struct retrieval *retrieval)
     report->first_symbol_us = retrieval->first_symbol_us;
     report->elapsed_us = sw_clock_us() - retrieval->started_us;
     fill_waves(report, stats);
-    if (fill_nodes(report, retrieval, stats) && fill_missing_sample(report, retrieval))
+    fill_causes(report, stats);
+    if (fill_nodes(report, retrieval, stats) && fill_missing_sample(report, retrieval) &&
+        fill_proofs(report, retrieval))
         return report;
     sw_report_free(report);
     return NULL;

@@ -69,6 +69,10 @@ static json_t *nodes_to_json(const struct sw_report_node *nodes, uint64_t count)
         add_number(&object, "corrupt", node->corrupt);
         add_number(&object, "bytes", node->bytes);
         add_text(&object, "last_error", node->last_error);
+        add_number(&object, "tail_symbols", node->tail_symbols);
+        add_number(&object, "tail_wait_us", node->tail_wait_us);
+        add_number(&object, "rate_bytes_per_second", node->rate_bytes_per_second);
+        add_number(&object, "first_symbol_us", node->first_symbol_us);
         if (json_array_append_new(array, object.json) != 0 || object.failed) {
             json_decref(array);
             array = NULL;
@@ -88,6 +92,8 @@ static json_t *waves_to_json(const struct sw_report_wave *waves, uint32_t count)
         add_number(&object, "missing", waves[i].missing);
         add_number(&object, "failed", waves[i].failed);
         add_number(&object, "corrupt", waves[i].corrupt);
+        add_number(&object, "tail_symbols", waves[i].tail_symbols);
+        add_number(&object, "tail_wait_us", waves[i].tail_wait_us);
         if (json_array_append_new(array, object.json) != 0 || object.failed) {
             json_decref(array);
             array = NULL;
@@ -111,6 +117,33 @@ static json_t *keys_to_json(const struct sw_key *keys, uint64_t count)
     return array;
 }
 
+static void add_key(struct object *object, const char *name, const struct sw_key *key)
+{
+    char text[SW_KEY_BASE58_SIZE];
+
+    sw_key_to_base58(key, text);
+    add_text(object, name, text);
+}
+
+static json_t *proofs_to_json(const struct sw_corrupt_proof *proofs, uint64_t count)
+{
+    json_t *array = json_array();
+
+    for (uint64_t i = 0; array && i < count; i++) {
+        struct object object = object_new();
+        add_text(&object, "node_id", proofs[i].node_id);
+        add_text(&object, "address", proofs[i].address);
+        add_key(&object, "key", &proofs[i].key);
+        add_key(&object, "digest", &proofs[i].digest);
+        add_number(&object, "bytes", proofs[i].bytes);
+        if (json_array_append_new(array, object.json) != 0 || object.failed) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
 /* The text in memory of malloc, whatever allocator the host may have given jansson. Takes the object. */
 static char *object_to_text(struct object *object)
 {
@@ -126,6 +159,27 @@ static char *object_to_text(struct object *object)
     }
     json_decref(object->json);
     return text;
+}
+
+/* Why it took as long and as much as it did. */
+static void add_reasons(struct object *object, const struct sw_report *report)
+{
+    add_number(object, "proof_count", report->proof_count);
+    add_number(object, "proof_sample_count", report->proof_sample_count);
+    add(object, "proofs", proofs_to_json(report->proofs, report->proof_sample_count));
+    add_number(object, "wasted_corrupt_bytes", report->wasted_corrupt_bytes);
+    add_number(object, "wasted_unasked_bytes", report->wasted_unasked_bytes);
+    add_number(object, "wasted_duplicate_bytes", report->wasted_duplicate_bytes);
+    add_number(object, "wasted_late_bytes", report->wasted_late_bytes);
+    add_number(object, "wasted_hedge_bytes", report->wasted_hedge_bytes);
+    add_number(object, "hedges_sent", report->hedges_sent);
+    add_number(object, "hedges_won", report->hedges_won);
+    add_number(object, "hedges_lost", report->hedges_lost);
+    add_number(object, "late_found", report->late_found);
+    add_number(object, "leases_out", report->leases_out);
+    add_number(object, "leases_lapsed", report->leases_lapsed);
+    add_number(object, "tail_symbols", report->tail_symbols);
+    add_number(object, "tail_us", report->tail_us);
 }
 
 static struct object report_object(const struct sw_report *report)
@@ -155,6 +209,7 @@ static struct object report_object(const struct sw_report *report)
     add(&object, "nodes", nodes_to_json(report->nodes, report->node_count));
     add_number(&object, "missing_sample_count", report->missing_sample_count);
     add(&object, "missing_sample", keys_to_json(report->missing_sample, report->missing_sample_count));
+    add_reasons(&object, report);
     return object;
 }
 
@@ -187,14 +242,6 @@ static void add_object(struct object *object, const char *name, struct object pa
 {
     object->failed |= part.failed;
     add(object, name, part.json);
-}
-
-static void add_key(struct object *object, const char *name, const struct sw_key *key)
-{
-    char text[SW_KEY_BASE58_SIZE];
-
-    sw_key_to_base58(key, text);
-    add_text(object, name, text);
 }
 
 char *sw_report_to_json(const struct sw_report *report)

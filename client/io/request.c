@@ -18,6 +18,7 @@
 struct arrival {
     struct arrival *next;
     struct sw_rpc_message *message;
+    uint64_t arrived_us;
     atomic_uint references;
 };
 
@@ -40,12 +41,17 @@ struct request {
     bool over;
     enum sw_rpc_code code;
     char details[SW_ERROR_MESSAGE_SIZE / 2];
+    uint64_t first_us;   /* when the first message came; 0: none has */
+    uint64_t ended_us;   /* when the end came */
     uint64_t arrived_us; /* when something last came */
     bool held;           /* what came is not handled yet */
     /* under the client's lock */
     struct request *next;
-    uint64_t told_us; /* the arrived_us that the engine knows of */
+    struct trace *trace; /* NULL where the caller wants none */
+    uint64_t told_us;    /* the arrived_us that the engine knows of */
     bool told_held;
+    bool aborted;
+    enum sw_trace_end why_aborted;
 };
 
 static void arrival_unref(struct arrival *arrival)
@@ -101,11 +107,14 @@ static void message_arrived(void *state, struct sw_rpc_message *message)
     }
     arrival->next = NULL;
     arrival->message = message;
+    arrival->arrived_us = sw_clock_us();
     atomic_init(&arrival->references, 1);
     pthread_mutex_lock(&request->lock);
     *request->last = arrival;
     request->last = &arrival->next;
-    request->arrived_us = sw_clock_us();
+    request->arrived_us = arrival->arrived_us;
+    if (request->first_us == 0)
+        request->first_us = arrival->arrived_us;
     request->held = true;
     hand_over(request);
     pthread_mutex_unlock(&request->lock);
@@ -116,6 +125,7 @@ static void call_ended(void *state, enum sw_rpc_code code, const char *details)
     struct request *request = state;
     pthread_mutex_lock(&request->lock);
     request->over = true;
+    request->ended_us = sw_clock_us();
     request->code = code;
     snprintf(request->details, sizeof(request->details), "%s", details);
     hand_over(request);
@@ -155,10 +165,8 @@ static struct delivery *delivery_of(struct arrival *arrival, const struct sw_wir
 static void log_drop(const struct request *request, const struct sw_key *key, enum sw_wave_drop reason)
 {
     static const char *const names[] = {
-        [SW_WAVE_DROP_CORRUPT] = "corrupt",
-        [SW_WAVE_DROP_UNASKED] = "unasked",
-        [SW_WAVE_DROP_DUPLICATE] = "duplicate",
-        [SW_WAVE_DROP_LATE] = "late",
+        [SW_WAVE_DROP_CORRUPT] = "corrupt", [SW_WAVE_DROP_UNASKED] = "unasked", [SW_WAVE_DROP_DUPLICATE] = "duplicate",
+        [SW_WAVE_DROP_LATE] = "late",       [SW_WAVE_DROP_HEDGE] = "hedge",
     };
     char text[SW_KEY_BASE58_SIZE];
     sw_key_to_base58(key, text);
@@ -176,9 +184,17 @@ static bool symbol_came(void *state, const struct sw_key *key, const struct sw_w
         request->broken = sw_error_set(&request->error, SW_NO_MEMORY, "no memory for a symbol");
         return false;
     }
-    struct sw_wave_event event = {.type = SW_WAVE_SYMBOL, .request = request->id, .key = *key, .bytes = value->bytes};
-    sw_blake3(delivery->value, delivery->value_bytes, event.digest.bytes);
+    struct sw_wave_event event = {.type = SW_WAVE_SYMBOL,
+                                  .request = request->id,
+                                  .key = *key,
+                                  .bytes = value->bytes,
+                                  .arrived_us = handling->arrival->arrived_us};
+    const bool counts = !atomic_load(&retrieval->over);
+    if (counts)
+        sw_blake3(delivery->value, delivery->value_bytes, event.digest.bytes);
     delivery->node = request->node;
+    const struct proof proof = {request->node, *key, event.digest, value->bytes};
+    const bool is_wrong = counts && sw_key_compare(key, &event.digest) != 0;
 
     enum sw_wave_drop reason = SW_WAVE_DROP_LATE;
     pthread_mutex_lock(&retrieval->client->lock);
@@ -186,7 +202,15 @@ static bool symbol_came(void *state, const struct sw_key *key, const struct sw_w
     if (verdict == VERDICT_DELIVER)
         sw_retrieval_deliver(retrieval, delivery);
     else if (verdict == VERDICT_DROP && reason == SW_WAVE_DROP_CORRUPT)
-        sw_retrieval_note_error(retrieval, request->node, "sent bytes that do not hash to their key");
+        sw_retrieval_note_error(retrieval, request->node,
+                                is_wrong ? "sent bytes that do not hash to their key" : "sent too large a symbol");
+    if (is_wrong)
+        sw_retrieval_note_proof(retrieval, &proof);
+    if (request->trace) {
+        request->trace->request.bytes += proof.bytes;
+        request->trace->request.found += verdict == VERDICT_DELIVER;
+        request->trace->request.corrupt += is_wrong;
+    }
     pthread_mutex_unlock(&retrieval->client->lock);
     if (verdict != VERDICT_DELIVER) {
         log_drop(request, key, reason);
@@ -195,24 +219,31 @@ static bool symbol_came(void *state, const struct sw_key *key, const struct sw_w
     return true;
 }
 
-static void tell(struct request *request, enum sw_wave_event_type type, const struct sw_key *key, uint64_t bytes)
+static void tell(const struct handling *handling, enum sw_wave_event_type type, const struct sw_key *key,
+                 uint64_t bytes)
 {
+    struct request *request = handling->request;
     struct retrieval *retrieval = request->retrieval;
-    struct sw_wave_event event = {.type = type, .request = request->id, .key = *key, .bytes = bytes};
+    struct sw_wave_event event = {
+        .type = type, .request = request->id, .key = *key, .bytes = bytes, .arrived_us = handling->arrival->arrived_us};
     pthread_mutex_lock(&retrieval->client->lock);
+    if (request->trace) {
+        request->trace->request.missing += type == SW_WAVE_MISSING;
+        request->trace->request.corrupt += type == SW_WAVE_CORRUPT;
+    }
     sw_retrieval_step(retrieval, &event, NULL, NULL);
     pthread_mutex_unlock(&retrieval->client->lock);
 }
 
 static bool missing_came(void *state, const struct sw_key *key)
 {
-    tell(((struct handling *)state)->request, SW_WAVE_MISSING, key, 0);
+    tell(state, SW_WAVE_MISSING, key, 0);
     return true;
 }
 
 static bool corrupt_came(void *state, const struct sw_key *key)
 {
-    tell(((struct handling *)state)->request, SW_WAVE_CORRUPT, key, 0);
+    tell(state, SW_WAVE_CORRUPT, key, 0);
     return true;
 }
 
@@ -224,14 +255,14 @@ static bool left_out_bytes_came(void *state, uint64_t bytes)
 }
 
 struct left_out {
-    struct request *request;
+    struct handling handling;
     uint64_t bytes;
 };
 
 static bool left_out_came(void *state, const struct sw_key *key)
 {
     struct left_out *left_out = state;
-    tell(left_out->request, SW_WAVE_LEFT_OUT, key, left_out->bytes);
+    tell(&left_out->handling, SW_WAVE_LEFT_OUT, key, left_out->bytes);
     return true;
 }
 
@@ -244,7 +275,7 @@ static void handle_arrival(struct request *request, struct arrival *arrival)
     static const struct sw_wire_response_handler leftovers = {.left_out = left_out_came};
     struct handling handling = {.request = request, .arrival = arrival};
     enum sw_status status = sw_wire_read_response(arrival->message, &symbols, &handling, &request->error);
-    struct left_out left_out = {.request = request};
+    struct left_out left_out = {.handling = handling};
     if (status == SW_OK && request->broken == SW_OK) {
         sw_wire_read_response(arrival->message, &sizes, &left_out.bytes, NULL);
         sw_wire_read_response(arrival->message, &leftovers, &left_out, NULL);
@@ -279,12 +310,36 @@ static void request_free(struct request *request)
     free(request);
 }
 
+/* How long the node asks to be left alone. */
+static uint64_t pushback_us(const struct request *request)
+{
+    int64_t us = sw_rpc_client_pushback_us(request->call);
+    return us > 0 ? (uint64_t)us : 0; /* never is the largest there is: the engine has a bound of its own */
+}
+
+static void trace_over(struct request *request, enum sw_status status, const char *error)
+{
+    struct retrieval *retrieval = request->retrieval;
+    struct trace *trace = request->trace;
+    if (!trace)
+        return;
+    if (request->first_us > 0)
+        trace->request.first_answer_us = request->first_us - retrieval->started_us;
+    trace->request.ended_us = request->ended_us - retrieval->started_us;
+    trace->request.end = status == SW_OK ? SW_TRACE_ANSWERED : SW_TRACE_FAILED;
+    if (request->aborted) {
+        trace->request.end = request->why_aborted;
+        error = "sent what it was not asked for";
+    }
+    sw_trace_over(retrieval, trace, error);
+}
+
 static void ended(struct request *request)
 {
     struct retrieval *retrieval = request->retrieval;
     struct sw_client *client = retrieval->client;
     char text[SW_ERROR_MESSAGE_SIZE] = "";
-    struct sw_wave_event event = {.type = SW_WAVE_ENDED, .request = request->id};
+    struct sw_wave_event event = {.type = SW_WAVE_ENDED, .request = request->id, .pushback_us = pushback_us(request)};
     event.status = outcome(request, text, sizeof(text));
 
     pthread_mutex_lock(&client->lock);
@@ -294,6 +349,7 @@ static void ended(struct request *request)
     *at = request->next;
     if (event.status != SW_OK && event.status != SW_CANCELLED)
         sw_retrieval_note_error(retrieval, request->node, text);
+    trace_over(request, event.status, text);
     sw_retrieval_step(retrieval, &event, NULL, NULL);
     request_free(request);
     if (!retrieval->requests)
@@ -334,11 +390,14 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     struct sw_rpc_message *message =
         sw_message_retrieve_request(retrieval->keys, send->keys, send->key_count, send->max_bytes, send->verify);
     struct request *request = calloc(1, sizeof(*request));
-    if (!channel || !message || !request) {
+    struct trace *trace = retrieval->options.trace ? sw_trace_new(retrieval, send) : NULL;
+    if (!channel || !message || !request || (retrieval->options.trace && !trace)) {
         sw_rpc_message_free(message);
         free(request);
+        free(trace);
         return false;
     }
+    request->trace = trace;
     request->retrieval = retrieval;
     request->task.run = handle;
     request->id = send->request;
@@ -354,6 +413,7 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     if (!request->call) {
         pthread_mutex_destroy(&request->lock);
         free(request);
+        free(trace);
         return false;
     }
     request->next = retrieval->requests;
@@ -361,13 +421,26 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     return true;
 }
 
-void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const char *why)
+static bool is_answered(const struct sw_trace_request *request)
+{
+    return (uint64_t)request->found + request->missing + request->corrupt >= request->keys;
+}
+
+void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, enum sw_trace_end why)
 {
     for (struct request *request = retrieval->requests; request; request = request->next) {
         if (request->id != id)
             continue;
-        if (why)
-            sw_retrieval_note_error(retrieval, request->node, why);
+        /* One that is through but for its end is not too slow. */
+        if (retrieval->done && request->trace && is_answered(&request->trace->request))
+            why = SW_TRACE_CANCELLED;
+        request->aborted = true;
+        request->why_aborted = why;
+        if (why == SW_TRACE_SLOW)
+            sw_retrieval_note_error(retrieval, request->node,
+                                    "too slow: its request was given up and its keys asked elsewhere");
+        else if (why == SW_TRACE_FAILED)
+            sw_retrieval_note_error(retrieval, request->node, "sent what it was not asked for");
         sw_rpc_client_cancel(request->call);
         return;
     }

@@ -13,6 +13,8 @@
 
 struct request;
 struct delivery;
+struct trace;
+struct proofs;
 
 struct retrieval {
     /* constant once it runs */
@@ -30,6 +32,8 @@ struct retrieval {
     struct sw_timer timer;
     struct cancel_hook cancel_hook;
 
+    atomic_bool over; /* what still comes is not worth looking at; set with done, read by any thread */
+
     /* under the client's lock */
     struct retrieval *next; /* in the client's list */
     struct sw_wave_engine *engine;
@@ -40,12 +44,15 @@ struct retrieval {
     bool cancelled; /* by the caller */
     bool done;      /* the engine said so */
     enum sw_status status;
-    struct sw_error error;             /* the sink's */
-    uint32_t local_first, local_count; /* keys to ask of the local store; count 0: none */
-    char **last_errors;                /* one a node; NULL where there was none */
+    struct sw_error error;                   /* the sink's */
+    uint32_t local_first, local_count;       /* keys to ask of the local store; count 0: none */
+    char **last_errors;                      /* one a node; NULL where there was none */
+    struct trace *first_trace, **last_trace; /* requests that are over, to be told */
+    uint64_t proof_count;
+    struct proofs *proofs; /* NULL before the first */
     uint64_t first_symbol_us;
     uint64_t budget_high_water_bytes;
-    pthread_cond_t changed; /* done, local_count, first_delivery, or the last of requests, timer_set has gone */
+    pthread_cond_t changed; /* done, local_count, first_delivery, news, or the last of requests, timer_set has gone */
 };
 
 /* What the engine said about the symbol of a step. */
@@ -90,12 +97,53 @@ void sw_retrieval_ask_local(struct retrieval *retrieval);
 
 void sw_delivery_free(struct delivery *delivery);
 
+/* ---- watch.c; under the client's lock, which tell_news gives back for a while ---- */
+
+/* A request, from when it is sent until the caller has been told of its end. */
+struct trace {
+    struct trace *next;
+    struct sw_trace_request request;
+    char error[SW_ERROR_MESSAGE_SIZE];
+};
+
+/* The trace of a request that is being sent, for request.c to fill; NULL without memory. */
+struct trace *sw_trace_new(const struct retrieval *retrieval, const struct sw_wave_action *send);
+/* Queues the trace, which becomes the retrieval's, its end being set; error is copied where that is SW_TRACE_FAILED. */
+void sw_trace_over(struct retrieval *retrieval, struct trace *trace, const char *error);
+
+/* A value that does not hash to the key that it came under. */
+struct proof {
+    uint32_t node;
+    struct sw_key key;
+    struct sw_key digest;
+    uint64_t bytes;
+};
+
+/* As many as the caller's thread may be behind with; symwave/client.h has the number. */
+#define PROOFS_QUEUED_MAX 256
+
+struct proofs {
+    uint32_t sample_count;
+    struct proof sample[SW_REPORT_PROOF_SAMPLE_MAX];
+    uint32_t queue_first, queued; /* to be told; a ring */
+    struct proof queue[PROOFS_QUEUED_MAX];
+};
+
+/* Counts a proof, and keeps it where there is room. */
+void sw_retrieval_note_proof(struct retrieval *retrieval, const struct proof *proof);
+/* The proof as callers see it; its names live as long as the retrieval. */
+struct sw_corrupt_proof sw_proof_named(const struct retrieval *retrieval, const struct proof *proof);
+
+/* Whether there is something to tell, and telling one of it, on the caller's thread. */
+bool sw_retrieval_has_news(const struct retrieval *retrieval);
+void sw_retrieval_tell_news(struct retrieval *retrieval);
+
 /* ---- request.c ---- */
 
 /* Sends a request as the engine's action says; false without memory. Under the client's lock. */
 bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *send);
 /* Cancels the request of a number, if it is still in flight. Under the client's lock. */
-void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, const char *why);
+void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, enum sw_trace_end why);
 /*
  * Tells the engine which requests have brought something since it was last told. Returns whether it knows any as held.
  * Under the client's lock.

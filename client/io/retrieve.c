@@ -12,12 +12,23 @@
 #define SYMBOL_BYTES_GUESS 65536
 /* How long a node that failed is passed over at first. */
 #define DOWN_BACKOFF_US 500000
-/* Below this many bytes a request is not worth its round trip. */
+/* What one request asks for: below this it is not worth its round trip, above that many are as fast and hold less. */
 #define REQUEST_BYTES_MIN 65536
+#define REQUEST_BYTES_MAX (1u << 20)
+/* Work that lies ready at a node: what a busy machine may take to send the next request, and little more. */
+#define QUEUE_US 20000
+/* No answer is late before, so that a node that was busy for a moment is not asked twice. */
+#define LEASE_US_MIN 50000
+/* As long again as a retransmission takes: then it is not only a lost packet. */
+#define LAPSE_US_MIN 250000
+/* A retrieval of a few keys may ask for as many twice. */
+#define HEDGE_KEYS_MIN 32
 
-static struct sw_wave_options engine_options(const struct sw_client_options *o, const struct sw_retrieve_options *own)
+static struct sw_wave_options engine_options(const struct retrieval *retrieval, uint64_t required)
 {
-    uint64_t aim = o->budget_bytes / o->requests_max;
+    const struct sw_client_options *o = &retrieval->client->options;
+    const struct sw_retrieve_options *own = &retrieval->options;
+    uint64_t aim = o->budget_bytes / 32 < REQUEST_BYTES_MAX ? o->budget_bytes / 32 : REQUEST_BYTES_MAX;
     return (struct sw_wave_options){
         .candidates = o->candidates,
         .request_keys_max = o->request_keys_max,
@@ -31,6 +42,13 @@ static struct sw_wave_options engine_options(const struct sw_client_options *o, 
         .value_bytes_max = o->value_bytes_max,
         .request_bytes_aim = aim > REQUEST_BYTES_MIN ? aim : REQUEST_BYTES_MIN,
         .in_order = own->in_order,
+        .first_keys_max = sw_wave_first_keys((uint32_t)required, retrieval->nodes->count),
+        .queue_us = QUEUE_US,
+        .lease_us_min = LEASE_US_MIN,
+        .lapse_us_min = LAPSE_US_MIN,
+        .hedge_requests_max = o->requests_max / 4 + 1,
+        .hedge_per_cent = o->hedge_percent,
+        .hedge_keys_min = HEDGE_KEYS_MIN,
     };
 }
 
@@ -42,6 +60,15 @@ struct unsent {
     size_t count;
 };
 
+static enum sw_trace_end why_aborted(const struct retrieval *retrieval, enum sw_status status)
+{
+    if (status == SW_DEADLINE_EXCEEDED || status == SW_RESOURCE_EXHAUSTED)
+        return SW_TRACE_SLOW;
+    if (status != SW_CANCELLED)
+        return SW_TRACE_FAILED;
+    return retrieval->done ? SW_TRACE_CANCELLED : SW_TRACE_BEATEN;
+}
+
 static void carry_out(struct retrieval *retrieval, const struct sw_wave_action *action, struct unsent *unsent)
 {
     switch (action->type) {
@@ -52,23 +79,18 @@ static void carry_out(struct retrieval *retrieval, const struct sw_wave_action *
                 unsent->ids[unsent->count++] = action->request;
         }
         break;
-    case SW_WAVE_ABORT:
-        sw_request_abort(retrieval, action->request,
-                         retrieval->done ? NULL : "too slow: its request was given up and its keys asked elsewhere");
-        break;
     case SW_WAVE_ASK_LOCAL:
         retrieval->local_first = action->first_key;
         retrieval->local_count = action->key_count;
         pthread_cond_broadcast(&retrieval->changed);
         break;
     case SW_WAVE_DONE:
-        retrieval->done = true;
-        retrieval->status = action->status;
         pthread_cond_broadcast(&retrieval->changed);
         break;
+    case SW_WAVE_ABORT:
     case SW_WAVE_DELIVER:
     case SW_WAVE_DROP:
-        break; /* the verdict on this step's symbol */
+        break; /* carry_out_all's: aborts and the verdict on this step's symbol belong together */
     }
 }
 
@@ -76,9 +98,12 @@ static enum verdict carry_out_all(struct retrieval *retrieval, struct sw_wave_ac
                                   enum sw_wave_drop *reason, struct unsent *unsent)
 {
     enum verdict verdict = VERDICT_NONE;
-    for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].type == SW_WAVE_DONE)
+    for (size_t i = 0; i < actions.count; i++) {
+        if (actions.items[i].type == SW_WAVE_DONE) {
             retrieval->done = true; /* known before the aborts that belong to it */
+            retrieval->status = actions.items[i].status;
+        }
+    }
     for (size_t i = 0; i < actions.count; i++) {
         const struct sw_wave_action *action = &actions.items[i];
         if (action->type == SW_WAVE_DELIVER) {
@@ -88,6 +113,8 @@ static enum verdict carry_out_all(struct retrieval *retrieval, struct sw_wave_ac
             verdict = VERDICT_DROP;
             if (reason)
                 *reason = action->reason;
+        } else if (action->type == SW_WAVE_ABORT) {
+            sw_request_abort(retrieval, action->request, why_aborted(retrieval, action->status));
         }
         carry_out(retrieval, action, unsent);
     }
@@ -205,7 +232,8 @@ static void tell_progress(struct retrieval *retrieval)
 /* Whether all is done and no other thread may still touch the retrieval. Under the client's lock. */
 static bool is_idle(const struct retrieval *retrieval)
 {
-    return retrieval->done && !retrieval->requests && !retrieval->first_delivery && !retrieval->timer_set;
+    return retrieval->done && !retrieval->requests && !retrieval->first_delivery && !retrieval->timer_set &&
+           !sw_retrieval_has_news(retrieval);
 }
 
 static void run(struct retrieval *retrieval)
@@ -225,7 +253,9 @@ static void run(struct retrieval *retrieval)
 
     pthread_mutex_lock(&client->lock);
     while (!is_idle(retrieval)) {
-        if (retrieval->local_count > 0 && !retrieval->done) {
+        if (sw_retrieval_has_news(retrieval)) {
+            sw_retrieval_tell_news(retrieval);
+        } else if (retrieval->local_count > 0 && !retrieval->done) {
             sw_retrieval_ask_local(retrieval);
         } else if (retrieval->first_delivery) {
             sw_retrieval_deliver_next(retrieval);
@@ -266,6 +296,7 @@ static void clear(struct retrieval *retrieval)
         free(retrieval->last_errors[i]);
     free(retrieval->last_errors);
     sw_node_set_unref(retrieval->nodes);
+    free(retrieval->proofs);
     free(retrieval->keys_copy);
     free(retrieval->caller_index);
     pthread_cond_destroy(&retrieval->changed);
@@ -290,6 +321,7 @@ static void init(struct retrieval *retrieval, struct sw_client *client, const st
     retrieval->timer.task.run = tick;
     retrieval->cancel_hook.fired = cancel_fired;
     retrieval->last_delivery = &retrieval->first_delivery;
+    retrieval->last_trace = &retrieval->first_trace;
     sw_cond_init(&retrieval->changed);
 }
 
@@ -309,7 +341,7 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
     uint64_t required = retrieval->options.required;
     if (required == 0 || required > distinct)
         required = distinct;
-    const struct sw_wave_options options = engine_options(&client->options, &retrieval->options);
+    const struct sw_wave_options options = engine_options(retrieval, required);
     retrieval->last_errors = calloc(retrieval->nodes->count, sizeof(char *));
     if (retrieval->last_errors)
         retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)required,

@@ -10,7 +10,10 @@
 #define NODES       5
 #define KEYS        24
 #define REQUESTS    8
+#define HEDGES      4
 #define ACTIONS_MAX 400000
+/* No clock goes on for so long. */
+#define CLOCK_END_US (UINT64_C(1) << 62)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,9 +23,9 @@ struct world {
     struct sw_wave_engine *engine;
     struct sw_key keys[KEYS];
     uint32_t key_count;
-    uint64_t now_us;
-    sw_wave_request requests[64]; /* sent and not over */
-    uint32_t request_count;
+    uint64_t now_us, lag_us;                     /* lag: from a message's arrival until the engine is told */
+    sw_wave_request requests[REQUESTS + HEDGES]; /* sent and not over */
+    uint32_t request_count, requests_max;
     uint32_t deliveries[KEYS]; /* with the sink */
     uint32_t delivery_count;
     bool delivered[KEYS], local_asked, done;
@@ -52,7 +55,7 @@ static void act(struct world *world, const struct sw_wave_action *action)
         world->local_asked = true;
         break;
     case SW_WAVE_SEND:
-        must(world->request_count < REQUESTS, "requests in flight");
+        must(world->request_count < world->requests_max, "requests in flight");
         world->requests[world->request_count++] = action->request;
         break;
     case SW_WAVE_DELIVER:
@@ -71,6 +74,7 @@ static void act(struct world *world, const struct sw_wave_action *action)
 static void step(struct world *world, struct sw_wave_event *event)
 {
     event->now_us = world->now_us;
+    event->arrived_us = world->now_us > world->lag_us ? world->now_us - world->lag_us : 0;
     struct sw_wave_actions actions = sw_wave_step(world->engine, event);
     for (size_t i = 0; i < actions.count; i++)
         act(world, &actions.items[i]);
@@ -104,9 +108,10 @@ static void answer(struct world *world, enum sw_wave_event_type type)
     step(world, &event);
 }
 
-static void end_request(struct world *world, uint32_t index, enum sw_status status)
+static void end_request(struct world *world, uint32_t index, enum sw_status status, uint64_t pushback_us)
 {
-    struct sw_wave_event event = {.type = SW_WAVE_ENDED, .request = world->requests[index], .status = status};
+    struct sw_wave_event event = {
+        .type = SW_WAVE_ENDED, .request = world->requests[index], .status = status, .pushback_us = pushback_us};
     world->requests[index] = world->requests[--world->request_count];
     step(world, &event);
 }
@@ -120,6 +125,16 @@ static void end_delivery(struct world *world, uint32_t index, bool taken)
     step(world, &event);
 }
 
+static void next_end(struct world *world, uint8_t what)
+{
+    static const enum sw_status statuses[] = {SW_OK, SW_UNAVAILABLE, SW_OK, SW_RESOURCE_EXHAUSTED};
+    uint32_t index = next(world);
+    uint64_t pushback_us = what & 32 ? (uint64_t)1 << next(world) % 64 : 0;
+
+    if (world->request_count > 0)
+        end_request(world, index % world->request_count, statuses[what >> 6], pushback_us);
+}
+
 static void next_event(struct world *world)
 {
     struct sw_wave_event event = {.type = SW_WAVE_TICK};
@@ -131,7 +146,7 @@ static void next_event(struct world *world)
         step(world, &event);
         break;
     case 1:
-        if (sw_wave_deadline(world->engine) != UINT64_MAX && sw_wave_deadline(world->engine) > world->now_us)
+        if (sw_wave_deadline(world->engine) < CLOCK_END_US && sw_wave_deadline(world->engine) > world->now_us)
             world->now_us = sw_wave_deadline(world->engine);
         step(world, &event);
         break;
@@ -149,8 +164,7 @@ static void next_event(struct world *world)
         break;
     case 6:
     case 7:
-        if (world->request_count > 0)
-            end_request(world, next(world) % world->request_count, what & 64 ? SW_UNAVAILABLE : SW_OK);
+        next_end(world, what);
         break;
     case 8:
     case 9:
@@ -169,6 +183,8 @@ static void next_event(struct world *world)
         event.status = SW_CANCELLED;
         if (what == 251)
             step(world, &event);
+        else
+            world->lag_us = (uint64_t)next(world) << what / 16;
         break;
     default:
         answer(world, SW_WAVE_SYMBOL);
@@ -189,6 +205,13 @@ static struct sw_wave_options limits(struct world *world)
                                       .value_bytes_max = 1 + next(world),
                                       .request_bytes_aim = (uint64_t)next(world) * 16};
     options.in_order = options.request_bytes_aim % 32 != 0;
+    options.first_keys_max = 1 + next(world) % KEYS;
+    options.queue_us = (uint64_t)1 << next(world) % 64;
+    options.lease_us_min = (uint64_t)1 << next(world) % 64;
+    options.lapse_us_min = (uint64_t)1 << next(world) % 64;
+    options.hedge_requests_max = next(world) % (HEDGES + 1);
+    options.hedge_per_cent = next(world) % 101;
+    options.hedge_keys_min = next(world) % KEYS;
     return options;
 }
 
@@ -201,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sw_wave_event start = {.type = SW_WAVE_START};
     uint32_t node_count = next(&world) % (NODES + 1);
 
+    world.requests_max = options.requests_max + options.hedge_requests_max;
     world.key_count = 1 + next(&world) % KEYS;
     for (uint32_t i = 0; i < node_count; i++)
         places[i].bytes[0] = (uint8_t)(i * 53);
@@ -218,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (world.delivery_count > 0)
             end_delivery(&world, 0, true);
         else if (world.request_count > 0)
-            end_request(&world, 0, SW_UNAVAILABLE);
+            end_request(&world, 0, SW_UNAVAILABLE, 0);
         else
             must(world.local_asked, "it never comes to a stand");
         if (world.local_asked) {
@@ -231,7 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (world.delivery_count > 0)
         end_delivery(&world, 0, true);
     while (world.request_count > 0)
-        end_request(&world, 0, SW_CANCELLED);
+        end_request(&world, 0, SW_CANCELLED, 0);
     must(budget.reserved_bytes == 0, "everything is given back");
     sw_wave_engine_free(world.engine);
     sw_route_table_free(table);

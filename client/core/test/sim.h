@@ -7,6 +7,7 @@
 #define SW_TEST_SIM_H
 
 #include "client/core/wave.h"
+#include <stdio.h>
 
 /* What a node does with a request. The first few give every key that they hold, whatever else they do. */
 enum sim_kind {
@@ -39,6 +40,57 @@ enum sim_kind {
 
 const char *sim_kind_name(enum sim_kind kind);
 
+/* What is the matter with a node of the modelled network. */
+enum sim_trouble {
+    SIM_FINE,
+    SIM_TEN_TIMES_SLOWER,
+    SIM_STALLS,      /* sends one symbol, ever */
+    SIM_TRICKLES,    /* 1,000 bytes a second after its first symbol */
+    SIM_DENYING,     /* lacks every key */
+    SIM_LYING,       /* every symbol's bytes are wrong */
+    SIM_RESTARTS,    /* once its requests end, and it refuses any for 300 ms */
+    SIM_CUT_OFF,     /* unreachable for a while */
+    SIM_PUSHES_BACK, /* its first requests are refused, with a time for which to leave it alone */
+    SIM_REFUSING,    /* every request, as one that is down does */
+    SIM_MUTE,        /* takes requests and says nothing, ever */
+    SIM_TROUBLES
+};
+
+/* One node as a story has it. */
+struct sim_node_script {
+    enum sim_trouble trouble;
+    uint64_t bandwidth, round_trip_us;
+};
+
+/*
+ * A network with bandwidths and round trips. A node sends its requests' symbols round-robin, one at a time; all pass
+ * the client's downlink in the order in which they reach it.
+ */
+struct sim_network {
+    bool on;
+    uint64_t bandwidth_min, bandwidth_max; /* bytes a second; of a node: log-uniform between them */
+    uint64_t round_trip_us_min, round_trip_us_max;
+    uint32_t jitter_per_cent;        /* of half a round trip: a message takes up to so much less or more */
+    uint64_t downlink;               /* bytes a second */
+    uint32_t symbol_bytes;           /* what every value weighs, whatever its real length */
+    uint32_t per_cent[SIM_TROUBLES]; /* of the nodes, rounded up; no node has two troubles */
+    uint32_t corrupt_per_mille;      /* of all copies: wrong bytes */
+    uint32_t lost_per_mille;         /* of symbols: come 200 ms later, and all behind them in the connection */
+    bool primaries_stall;            /* of every key the primary is of SIM_STALLS, and the second candidate is not */
+    bool all_obtainable;             /* of every key there is a good copy at a node without lasting trouble */
+    uint64_t restarts_by_us;         /* at a random time before */
+    uint64_t cut_off_from_us, cut_off_to_us;
+    uint32_t pushbacks; /* requests that are refused */
+    uint64_t pushback_us;
+    uint64_t lag_us_max;                  /* from a message's arrival until the engine is told */
+    uint64_t jump_at_us, jump_us;         /* the process stands still at that time, for so long; 0: never */
+    const struct sim_node_script *script; /* one a node, instead of random ones; NULL: none */
+    const uint32_t *primaries;            /* one a key: the node that is to be its primary; NULL: as it comes */
+    bool ideal;                           /* find the ideal too */
+};
+
+const char *sim_trouble_name(enum sim_trouble trouble);
+
 struct sim_options {
     uint64_t seed;
     uint32_t node_count;
@@ -59,11 +111,16 @@ struct sim_options {
     bool health_noise;      /* others find nodes down or up */
     uint32_t check_every;   /* steps between two looks at the engine's whole inside */
     struct sw_wave_options wave;
+    struct sim_network network;
+    FILE *trace; /* where to tell what happens, line by line; NULL: nowhere */
 };
 
 /* 50 honest nodes, 10,000 keys that all of their candidates hold, all required; sizes about a thousandth of the SDK's.
  */
 struct sim_options sim_defaults(uint64_t seed);
+
+/* The same, 17 % required, in a healthy network, with the SDK's limits and symbols of 65,536 bytes. */
+struct sim_options sim_network_defaults(uint64_t seed);
 
 struct sim_result {
     enum sw_status status;
@@ -71,9 +128,15 @@ struct sim_result {
     uint64_t steps;
     uint32_t obtainable; /* keys that the local store or a candidate that gives what it holds would give */
     uint32_t delivered, lost;
-    uint64_t keys_sent; /* over all requests */
+    uint64_t keys_sent; /* over all requests, but for those that were left out */
     uint32_t keys_per_request_max;
     uint32_t kinds_met;         /* bit kind: a node of it was asked */
+    uint64_t ideal_us;          /* the soonest that it could have been done, everything being known; 0: not found */
+    uint64_t wire_bytes;        /* that nodes have sent of symbols, whole or in part */
+    uint32_t keys_hedged;       /* asked while another request held them */
+    uint32_t pushed_back;       /* requests refused with a time */
+    uint32_t pushback_ignored;  /* requests sent to a node within the time for which it asked to be left alone */
+    uint32_t recovered_symbols; /* that came from nodes whose passing trouble was over */
     struct sw_wave_stats stats; /* without nodes */
 };
 

@@ -54,13 +54,12 @@ static void test_17_per_cent_fetches_not_one_key_too_many(void **state)
         struct sim_result result = sim_run(&options);
         assert_int_equal(result.status, SW_OK);
         assert_int_equal(result.keys_sent, 1700);
-        assert_int_equal(result.stats.wave_count, 1);
-        assert_int_equal(result.stats.waves[0].found, 1700);
+        assert_int_equal(result.keys_hedged, 0);
         assert_int_equal(result.stats.symbols_wasted, 0);
     }
 }
 
-static void test_everything_is_asked_of_its_primary_when_all_is_well(void **state)
+static void test_no_key_is_asked_twice_when_all_is_well(void **state)
 {
     struct sim_options options = sim_defaults(first_seed);
     (void)state;
@@ -68,10 +67,10 @@ static void test_everything_is_asked_of_its_primary_when_all_is_well(void **stat
     struct sim_result result = sim_run(&options);
     assert_int_equal(result.status, SW_OK);
     assert_int_equal(result.keys_sent, 10000);
-    assert_int_equal(result.stats.wave_count, 1);
+    assert_int_equal(result.stats.symbols_wasted, 0);
 }
 
-static void test_keys_above_600_go_into_a_next_request(void **state)
+static void test_keys_beyond_a_request_go_into_a_next_one(void **state)
 {
     struct sim_options options = sim_defaults(first_seed);
     (void)state;
@@ -81,8 +80,8 @@ static void test_keys_above_600_go_into_a_next_request(void **state)
     options.wave.request_bytes_aim = 1 << 20;
     struct sim_result result = sim_run(&options);
     assert_int_equal(result.status, SW_OK);
-    assert_int_equal(result.keys_per_request_max, 600);
-    assert_int_equal(result.keys_sent, 10000);
+    assert_true(result.keys_per_request_max <= 600);
+    assert_true(result.keys_sent >= 10000 && result.keys_sent <= 10000 + 500);
 }
 
 /* One in five nodes is of one kind; what the others and the primary waves give is complete. */
@@ -191,28 +190,20 @@ static void test_too_few_symbols_and_dead_nodes_end_promptly_too(void **state)
     }
 }
 
-static void test_a_stalled_node_holds_up_only_what_it_was_asked(void **state)
+static void test_a_stalled_node_holds_up_nothing_until_it_counts_as_stalled(void **state)
 {
+    static const uint32_t required[] = {1700, 10000};
     (void)state;
-    for (uint64_t i = 0; i < 5; i++) {
+
+    for (uint64_t i = 0; i < 10; i++) {
         struct sim_options options = sim_defaults(first_seed + i);
-        options.required = 1700;
+        options.required = required[i % 2];
         options.fault_per_cent = 2;
         options.fault_count = 1;
         options.faults[0] = SIM_STALLED;
-        options.cancel_at_us = 19 * SECOND / 10;
         struct sim_result result = sim_run(&options);
-        /* Before it counts as stalled: four requests of 16 keys wait, all else is there. */
-        assert_int_equal(result.status, SW_CANCELLED);
-        assert_true(result.delivered >= 1700 - 4 * 16);
-        options.cancel_at_us = 0;
-        result = sim_run(&options);
         assert_int_equal(result.status, SW_OK);
-        assert_true(result.end_us < 3 * SECOND);
-        options.required = options.key_count;
-        result = sim_run(&options);
-        assert_int_equal(result.status, SW_OK);
-        assert_true(result.end_us < 3 * SECOND);
+        assert_true(result.end_us < options.wave.stall_timeout_us / 2);
     }
 }
 
@@ -370,15 +361,15 @@ int main(void)
         cmocka_unit_test(test_local_store_with_enough_asks_no_node),
         cmocka_unit_test(test_nodes_give_what_the_local_store_lacks),
         cmocka_unit_test(test_17_per_cent_fetches_not_one_key_too_many),
-        cmocka_unit_test(test_everything_is_asked_of_its_primary_when_all_is_well),
-        cmocka_unit_test(test_keys_above_600_go_into_a_next_request),
+        cmocka_unit_test(test_no_key_is_asked_twice_when_all_is_well),
+        cmocka_unit_test(test_keys_beyond_a_request_go_into_a_next_one),
         cmocka_unit_test(test_a_fifth_of_the_nodes_of_any_kind_costs_no_obtainable_key),
         cmocka_unit_test(test_a_fifth_of_the_nodes_of_all_kinds_costs_no_obtainable_key),
         cmocka_unit_test(test_17_per_cent_of_a_bad_network_is_had_soon),
         cmocka_unit_test(test_most_nodes_bad_still_gives_what_the_others_hold),
         cmocka_unit_test(test_too_few_symbols_end_after_every_candidate_was_asked_once),
         cmocka_unit_test(test_too_few_symbols_and_dead_nodes_end_promptly_too),
-        cmocka_unit_test(test_a_stalled_node_holds_up_only_what_it_was_asked),
+        cmocka_unit_test(test_a_stalled_node_holds_up_nothing_until_it_counts_as_stalled),
         cmocka_unit_test(test_one_and_three_nodes_are_enough),
         cmocka_unit_test(test_a_slow_sink_keeps_to_the_budget),
         cmocka_unit_test(test_a_cancel_ends_it_at_once),

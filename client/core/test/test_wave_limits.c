@@ -41,7 +41,7 @@ static void test_bytes_stay_reserved_until_the_sink_has_them(void **state)
 
 static void test_no_room_in_the_budget_means_waiting_for_it(void **state)
 {
-    struct story story = story_of_node_0(8, 4, 4);
+    struct story story = story_of_node_0(1, 4, 4);
     (void)state;
 
     story.budget.limit_bytes = 2 * STORY_SYMBOL_BYTES;

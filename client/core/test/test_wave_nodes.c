@@ -210,8 +210,9 @@ static void test_each_answer_gives_a_request_more_time(void **state)
     story_wait(&story, 3 * SECOND / 2);
     story_deliver(&story, request.id, 0);
     story_wait(&story, 3 * SECOND / 2);
-    story_activity(&story, request.id, false);
+    story_deliver(&story, request.id, 1);
     story_wait(&story, 3 * SECOND / 2);
+    story_activity(&story, request.id, false); /* bytes that are no answer */
     story_expect_nothing(&story);
     story_wait(&story, SECOND / 2);
     story_expect(&story, SW_WAVE_ABORT);
@@ -230,7 +231,7 @@ static void test_junk_gives_a_request_no_time(void **state)
     story.now_us += 3 * SECOND / 2;
     story_symbol(&story, a.id, b.keys[0]);
     story_expect_drop(&story, SW_WAVE_DROP_UNASKED);
-    story_activity(&story, b.id, false);
+    story_activity(&story, b.id, true);
     story_wait(&story, SECOND / 2);
     assert_int_equal(story_expect(&story, SW_WAVE_ABORT).request, a.id);
     story_expect_send(&story);
@@ -266,12 +267,37 @@ static void test_no_trickle_holds_keys_for_long(void **state)
     story_start(&story);
     struct story_request request = story_expect_send(&story);
     while (story.actions.count == story.expected && story.now_us < started_us + 100 * SECOND) {
-        story.now_us += SECOND;
+        story.now_us += SECOND / 10;
         story_activity(&story, request.id, false);
+        story_expect_nothing(&story);
+        story_tick(&story);
     }
     story_expect(&story, SW_WAVE_ABORT);
     story_expect_send(&story);
-    /* Four stall timeouts and what 1,000 bytes take at 64 KiB/s, looked at once a second. */
+    assert_int_equal(story.now_us - started_us, 2 * SECOND);
+    story_end(&story);
+}
+
+static void test_no_answers_however_many_hold_keys_for_long(void **state)
+{
+    struct story story = story_of_node_0(8, 40, 40);
+    uint64_t started_us = story.now_us;
+    (void)state;
+
+    story.options.node_requests_max = 1;
+    story.options.request_bytes_aim = 40 * STORY_SYMBOL_BYTES;
+    story_start(&story);
+    struct story_request request = story_expect_send(&story);
+    for (uint32_t key = 0; story.actions.count == story.expected; key++) {
+        story.now_us += SECOND;
+        story_symbol(&story, request.id, key);
+        story_expect_deliver(&story, key);
+        story_expect_nothing(&story);
+        story_tick(&story);
+    }
+    story_expect(&story, SW_WAVE_ABORT);
+    story.expected = story.actions.count;
+    /* Four stall timeouts and what 40,000 bytes take at 64 KiB/s, looked at once a second. */
     assert_int_equal(story.now_us - started_us, 9 * SECOND);
     story_end(&story);
 }
@@ -432,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_junk_gives_a_request_no_time),
         cmocka_unit_test(test_what_waits_on_our_side_is_not_overdue),
         cmocka_unit_test(test_no_trickle_holds_keys_for_long),
+        cmocka_unit_test(test_no_answers_however_many_hold_keys_for_long),
         cmocka_unit_test(test_three_strikes_and_a_node_is_asked_only_for_what_nobody_else_has),
         cmocka_unit_test(test_silence_counts_as_missing_and_against_the_node),
         cmocka_unit_test(test_answers_about_keys_not_asked_change_nothing),

@@ -2,8 +2,9 @@
  * The client: retrieves symbols from many nodes and stores them there.
  *
  * A client owns a fixed number of threads (one for the network, and options.workers for hashing), its connections, and
- * one byte budget that all its work shares. All functions may be called from any thread. Sinks, sources, local stores
- * and progress functions are called on the thread that called the retrieval or the store.
+ * one byte budget that all its work shares. All functions may be called from any thread. Sinks, sources, local stores,
+ * progress functions and all other callbacks are called on the thread that called the retrieval or the store, one at a
+ * time.
  */
 #ifndef SYMWAVE_CLIENT_H
 #define SYMWAVE_CLIENT_H
@@ -12,6 +13,7 @@
 #include "symwave/node_list.h"
 #include "symwave/report.h"
 #include "symwave/sink.h"
+#include "symwave/trace.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,7 +34,10 @@ struct sw_client_options {
     uint32_t candidates;
     /* Keys in one request; default 600, the network's own limit, 1 to 600. */
     uint32_t request_keys_max;
-    /* RPCs in flight, over all nodes; default 32 (8 batches of 4), 1 to 1024. */
+    /*
+     * RPCs in flight, over all nodes; default 128, 1 to 1024: two at each of 64 nodes, one at work and one on its way.
+     * Bytes are bounded by the budget, not by this. Hedges have a fourth as many more.
+     */
     uint32_t requests_max;
     /* RPCs in flight at one node; default 4, so that a round trip is hidden and no node holds all of them. */
     uint32_t node_requests_max;
@@ -40,7 +45,10 @@ struct sw_client_options {
     uint32_t window_keys_max;
     /* Keys asked of the local store at once; default 5,000. */
     uint32_t local_keys_max;
-    /* Milliseconds without an answered key after which a request is given up and its keys asked elsewhere; 2,000. */
+    /*
+     * Milliseconds without an answered key after which a request is given up; default 2,000. Its keys are asked
+     * elsewhere long before, as soon as the node is later than is expected of it.
+     */
     uint32_t stall_timeout_ms;
     /* Bytes of the largest symbol that is accepted; default 1 MiB, at most 64 MiB. */
     uint64_t value_bytes_max;
@@ -52,6 +60,11 @@ struct sw_client_options {
     enum sw_log_level log_level;
     sw_log_fn log; /* NULL: no log */
     void *log_data;
+    /*
+     * Per cent of the keys asked that may be asked for beyond what is required, or a second time, because a node is
+     * late; default 5, 1 to 100. A few tens of keys may be in any case.
+     */
+    uint32_t hedge_percent;
 };
 
 #define SW_CLIENT_OPTIONS_INIT                                                                                         \
@@ -109,6 +122,13 @@ struct sw_progress {
 /* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */
 typedef void (*sw_progress_fn)(const struct sw_progress *progress, void *user_data);
 
+/*
+ * Told of each value that does not hash to the key under which a node sent it; what proof points to is valid during the
+ * call. Must not block for long: while it or the sink does, 256 more proofs wait; those beyond are in the report's
+ * proof_count, and in its sample where that has room, but are not told.
+ */
+typedef void (*sw_corrupt_fn)(const struct sw_corrupt_proof *proof, void *user_data);
+
 /* What one retrieval is told; 0 and NULL mean the default. Set size as with sw_client_options. */
 struct sw_retrieve_options {
     size_t size;
@@ -128,6 +148,14 @@ struct sw_retrieve_options {
      */
     uint32_t (*more)(void *user_data);
     void *more_data;
+    sw_corrupt_fn corrupt; /* default none: the report has how many there were, and the first of them */
+    void *corrupt_data;
+    /*
+     * Told of every request, once it is over; none is left out. Must not block for long. A request's record is kept
+     * until then: some 700 bytes for each that is in flight or not told yet.
+     */
+    sw_trace_fn trace;
+    void *trace_data;
 };
 
 #define SW_RETRIEVE_OPTIONS_INIT                                                                                       \

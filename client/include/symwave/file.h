@@ -27,6 +27,11 @@ struct sw_file_options {
     sw_progress_fn progress;
     void *progress_data;
     const struct sw_local_store *local; /* of a retrieval: asked before the nodes are; default none */
+    /* Of sw_get_file, as sw_retrieve_options has them; a trace's times are from the start of the get. Default none. */
+    sw_corrupt_fn corrupt;
+    void *corrupt_data;
+    sw_trace_fn trace;
+    void *trace_data;
 };
 
 #define SW_FILE_OPTIONS_INIT                                                                                           \

@@ -21,6 +21,9 @@ struct sw_report_wave {
     uint64_t missing; /* the node said that it lacks the key */
     uint64_t failed;  /* the request failed or was too slow before this key was answered */
     uint64_t corrupt; /* bytes came that do not hash to the key */
+    /* Of the last twentieth of the symbols, as in struct sw_report. */
+    uint64_t tail_symbols;
+    uint64_t tail_wait_us;
 };
 
 /* What happened at one node. */
@@ -35,6 +38,21 @@ struct sw_report_node {
     uint64_t corrupt;                       /* wrong bytes, keys never asked for, duplicates */
     uint64_t bytes;                         /* of values, good or not */
     char last_error[SW_ERROR_MESSAGE_SIZE]; /* empty where there was none */
+    /* Of a retrieval: its part of the last twentieth of the symbols, as in struct sw_report. */
+    uint64_t tail_symbols;
+    uint64_t tail_wait_us;
+    /* Of a retrieval, as its client has measured the node, in this and earlier calls; 0 where it has not. */
+    uint64_t rate_bytes_per_second; /* of values, while it had something to do */
+    uint64_t first_symbol_us;       /* from a request to the node, when it has no other, to the first symbol */
+};
+
+/* Bytes that prove a node wrong: it sent them under a key to which they do not hash. */
+struct sw_corrupt_proof {
+    const char *node_id;
+    const char *address;
+    struct sw_key key;    /* as the node claims */
+    struct sw_key digest; /* BLAKE3-256 of the bytes that came */
+    uint64_t bytes;       /* how many those were */
 };
 
 /* A retrieval. */
@@ -50,7 +68,7 @@ struct sw_report {
     uint64_t requests_failed;
     uint64_t bytes;          /* of values delivered to the sink, local ones included */
     uint64_t bytes_received; /* of values that came over the network */
-    uint64_t bytes_wasted;   /* of those, what was not delivered: corrupt, unasked, duplicate, too late */
+    uint64_t bytes_wasted;   /* of those, what was not delivered; by cause below */
     uint64_t symbols_wasted;
     uint64_t budget_bytes;            /* the client's byte budget */
     uint64_t budget_high_water_bytes; /* the most of it that was reserved at once during this retrieval */
@@ -63,9 +81,39 @@ struct sw_report {
     /* Up to missing_sample_count keys that every candidate was asked for in vain; the caller's list order. */
     uint64_t missing_sample_count;
     const struct sw_key *missing_sample;
+    /* Values that do not hash to the keys under which they came: all of them, and the first. */
+    uint64_t proof_count;
+    uint64_t proof_sample_count;
+    const struct sw_corrupt_proof *proofs;
+    /* bytes_wasted by cause. */
+    uint64_t wasted_corrupt_bytes;   /* wrong or too large */
+    uint64_t wasted_unasked_bytes;   /* of keys that were not asked of the node */
+    uint64_t wasted_duplicate_bytes; /* of keys that the node had answered */
+    uint64_t wasted_late_bytes;      /* after the end, or after their request was given up */
+    uint64_t wasted_hedge_bytes;     /* asked of two nodes, of which the other one's came first */
+    /* Keys asked of a second node since the first was late: how many, whose symbol was taken, and the others. */
+    uint64_t hedges_sent;
+    uint64_t hedges_won;
+    uint64_t hedges_lost;
+    /*
+     * A key is asked for a while, its lease: half as much again as the node was expected to take. late_found is how
+     * many symbols were taken after that, leases_out how many leases ended without an answer, leases_lapsed how many of
+     * them were so long over that the key counted as not asked.
+     */
+    uint64_t late_found;
+    uint64_t leases_out;
+    uint64_t leases_lapsed;
+    /*
+     * What a retrieval waits for at its end: the last twentieth of the symbols that came from nodes, and the time from
+     * the arrival of their first to that of their last. Nodes and waves say which part is theirs, and the longest that
+     * one of their symbols took from being asked for to its arrival. Of several retrievals, sums, and the longest.
+     */
+    uint64_t tail_symbols;
+    uint64_t tail_us;
 };
 
 #define SW_REPORT_MISSING_SAMPLE_MAX 16
+#define SW_REPORT_PROOF_SAMPLE_MAX   64
 
 /* A store. A replica is one symbol on one node. */
 struct sw_store_report {

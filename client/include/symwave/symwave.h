@@ -12,5 +12,6 @@
 #include "symwave/report.h"
 #include "symwave/sink.h"
 #include "symwave/status.h"
+#include "symwave/trace.h"
 
 #endif

@@ -47,7 +47,11 @@ static struct sw_report_node *one_node(void)
                                     .found = 34,
                                     .missing = 35,
                                     .corrupt = 36,
-                                    .bytes = 37};
+                                    .bytes = 37,
+                                    .tail_symbols = 38,
+                                    .tail_wait_us = 39,
+                                    .rate_bytes_per_second = 40,
+                                    .first_symbol_us = 41};
     strcpy(node->last_error, "it said \"no\"\n\xff.");
     return node;
 }
@@ -69,7 +73,49 @@ static void assert_one_node(const json_t *object)
     assert_number(node, "corrupt", 36);
     assert_number(node, "bytes", 37);
     assert_text(node, "last_error", "it said \"no\"\n?.");
-    assert_int_equal(json_object_size(node), 10);
+    assert_number(node, "tail_symbols", 38);
+    assert_number(node, "tail_wait_us", 39);
+    assert_number(node, "rate_bytes_per_second", 40);
+    assert_number(node, "first_symbol_us", 41);
+    assert_int_equal(json_object_size(node), 14);
+}
+
+static struct sw_corrupt_proof *one_proof(void)
+{
+    struct sw_corrupt_proof *proof = calloc(1, sizeof(*proof));
+    proof->node_id = strdup("node-2");
+    proof->address = strdup("127.0.0.1:4001");
+    proof->key.bytes[31] = 1;
+    proof->digest.bytes[31] = 57;
+    proof->bytes = 64;
+    return proof;
+}
+
+static void assert_reasons(const json_t *json)
+{
+    const json_t *proof = json_array_get(json_object_get(json, "proofs"), 0);
+
+    assert_number(json, "proof_count", 50);
+    assert_number(json, "proof_sample_count", 1);
+    assert_text(proof, "node_id", "node-2");
+    assert_text(proof, "address", "127.0.0.1:4001");
+    assert_text(proof, "key", "11111111111111111111111111111112");
+    assert_text(proof, "digest", "1111111111111111111111111111111z"); /* base58's 58th digit, 57, is z */
+    assert_number(proof, "bytes", 64);
+    assert_int_equal(json_object_size(proof), 5);
+    assert_number(json, "wasted_corrupt_bytes", 51);
+    assert_number(json, "wasted_unasked_bytes", 52);
+    assert_number(json, "wasted_duplicate_bytes", 53);
+    assert_number(json, "wasted_late_bytes", 54);
+    assert_number(json, "wasted_hedge_bytes", 55);
+    assert_number(json, "hedges_sent", 56);
+    assert_number(json, "hedges_won", 57);
+    assert_number(json, "hedges_lost", 58);
+    assert_number(json, "late_found", 59);
+    assert_number(json, "leases_out", 60);
+    assert_number(json, "leases_lapsed", 61);
+    assert_number(json, "tail_symbols", 62);
+    assert_number(json, "tail_us", 63);
 }
 
 static void test_a_retrievals_report_has_every_field(void **state)
@@ -96,11 +142,27 @@ static void test_a_retrievals_report_has_every_field(void **state)
                                  .first_symbol_us = 15,
                                  .elapsed_us = UINT64_MAX,
                                  .wave_count = 2,
-                                 .waves = {{21, 22, 23, 24, 25}, {26, 27, 28, 29, 30}},
+                                 .waves = {{21, 22, 23, 24, 25, 251, 252}, {26, 27, 28, 29, 30, 301, 302}},
                                  .node_count = 1,
                                  .nodes = one_node(),
                                  .missing_sample_count = 2,
-                                 .missing_sample = sample};
+                                 .missing_sample = sample,
+                                 .proof_count = 50,
+                                 .proof_sample_count = 1,
+                                 .proofs = one_proof(),
+                                 .wasted_corrupt_bytes = 51,
+                                 .wasted_unasked_bytes = 52,
+                                 .wasted_duplicate_bytes = 53,
+                                 .wasted_late_bytes = 54,
+                                 .wasted_hedge_bytes = 55,
+                                 .hedges_sent = 56,
+                                 .hedges_won = 57,
+                                 .hedges_lost = 58,
+                                 .late_found = 59,
+                                 .leases_out = 60,
+                                 .leases_lapsed = 61,
+                                 .tail_symbols = 62,
+                                 .tail_us = 63};
     memset(&sample[1], 0, sizeof(sample[1]));
     sample[1].bytes[31] = 1;
     json_t *json = parsed(sw_report_to_json(report));
@@ -131,13 +193,16 @@ static void test_a_retrievals_report_has_every_field(void **state)
     assert_number(json_array_get(waves, 0), "failed", 24);
     assert_number(json_array_get(waves, 0), "corrupt", 25);
     assert_number(json_array_get(waves, 1), "corrupt", 30);
-    assert_int_equal(json_object_size(json_array_get(waves, 0)), 5);
+    assert_number(json_array_get(waves, 0), "tail_symbols", 251);
+    assert_number(json_array_get(waves, 1), "tail_wait_us", 302);
+    assert_int_equal(json_object_size(json_array_get(waves, 0)), 7);
     /* base58 of 32 zero bytes is a 1 for each; of the number 1 after 31 of them, 31 ones and a 2. */
     const json_t *keys = json_object_get(json, "missing_sample");
     assert_number(json, "missing_sample_count", 2);
     assert_string_equal(json_string_value(json_array_get(keys, 0)), "11111111111111111111111111111111");
     assert_string_equal(json_string_value(json_array_get(keys, 1)), "11111111111111111111111111111112");
-    assert_int_equal(json_object_size(json), 23);
+    assert_reasons(json);
+    assert_int_equal(json_object_size(json), 39);
     json_decref(json);
     sw_report_free(report);
 }
@@ -152,7 +217,8 @@ static void test_an_empty_report_has_empty_arrays(void **state)
     assert_int_equal(json_array_size(json_object_get(json, "waves")), 0);
     assert_int_equal(json_array_size(json_object_get(json, "nodes")), 0);
     assert_int_equal(json_array_size(json_object_get(json, "missing_sample")), 0);
-    assert_int_equal(json_object_size(json), 23);
+    assert_int_equal(json_array_size(json_object_get(json, "proofs")), 0);
+    assert_int_equal(json_object_size(json), 39);
     json_decref(json);
     sw_report_free(report);
     sw_report_free(NULL);

@@ -36,7 +36,8 @@ struct world {
     struct sw_rpc_loop *loop;
     struct sw_rpc_server *server;
     struct sw_client *client;
-    size_t freeze_after; /* symbols of a request, after which nothing comes any more; 0: never */
+    size_t freeze_after; /* symbols in all, after which nothing comes any more; 0: never */
+    size_t sent;         /* loop thread only */
     bool is_silent;      /* health and GetNodeInfo: answers nothing */
 };
 
@@ -77,7 +78,8 @@ static void send_symbol(void *state)
         sw_rpc_server_finish(served->call, NULL, SW_RPC_CANCELLED, NULL);
     } else if (served->next == served->request->n_keys) {
         sw_rpc_server_finish(served->call, NULL, SW_RPC_OK, NULL);
-    } else if (served->next == 0 || served->next != served->world->freeze_after) {
+    } else if (served->world->freeze_after == 0 || served->world->sent < served->world->freeze_after) {
+        served->world->sent++;
         size_t index = 0;
         while (memcmp(keys[index].bytes, served->request->keys[served->next].data, SW_KEY_BYTES) != 0)
             index++;

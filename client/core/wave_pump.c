@@ -1,0 +1,412 @@
+/*
+ * The wave engine's pump: what is sent now.
+ *
+ * First come keys that nobody was asked for, at nodes that are ready for them. A node that has none waiting takes some
+ * from the candidate that would be through with its own last; but no key leaves its node for less than a lease, so that
+ * each is asked of its primary when all is well. When nothing is left that nobody was asked for, keys whose leases are
+ * out are asked a second time. Towards the end a node that would answer later than the others are through is not asked
+ * any more.
+ *
+ * Beyond what is required only hedges are sent: no more than there are keys whose lease is out, and no more than the
+ * allowance.
+ */
+#include "client/core/wave_internal.h"
+#include <assert.h>
+
+/* Idle nodes that are looked at before it is taken that none is worth asking. */
+#define IDLE_LOOKS 8
+/* Per cent of the time in which the others would be through that a node may take for its last key. */
+#define LAST_KEY_PERCENT 107
+/* A lease is cut short when the hedge would come sooner by this. */
+#define CUT_GAIN_US 20000
+
+/* Whether the keys in the window may be enough; those that only nodes passed over may give do not count. */
+static bool window_suffices(const struct sw_wave_engine *engine)
+{
+    const uint32_t *counts = engine->counts;
+
+    return counts[WAVE_KEY_QUEUED] - engine->queued_passed_over + engine->asked[WAVE_LEASE_RUNNING] +
+               counts[WAVE_KEY_DELIVERING] + counts[WAVE_KEY_DELIVERED] >=
+           engine->required;
+}
+
+static void fill_window(struct sw_wave_engine *engine)
+{
+    const uint32_t *counts = engine->counts;
+
+    while (counts[WAVE_KEY_FRESH] > 0 && counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] < engine->window.size &&
+           !(engine->options.in_order && window_suffices(engine))) {
+        if (engine->states[engine->fresh_next].state == WAVE_KEY_FRESH)
+            sw_wave_assign(engine, engine->fresh_next);
+        engine->fresh_next++;
+    }
+}
+
+/* What is left of the hedge allowance. */
+static uint64_t allowance_left(const struct sw_wave_engine *engine)
+{
+    uint64_t allowance =
+        sw_wave_larger(engine->options.hedge_keys_min, engine->keys_asked * engine->options.hedge_per_cent / 100);
+    return allowance > engine->hedges_spent ? allowance - engine->hedges_spent : 0;
+}
+
+/* How many keys may be asked beyond what is required. */
+static uint32_t hedge_need(const struct sw_wave_engine *engine)
+{
+    const uint32_t *counts = engine->counts;
+    uint64_t expected = (uint64_t)engine->asked[WAVE_LEASE_RUNNING] + engine->asked[WAVE_LEASE_OUT] +
+                        counts[WAVE_KEY_DELIVERING] + counts[WAVE_KEY_DELIVERED];
+    uint64_t beyond = expected > engine->required ? expected - engine->required : 0;
+    uint64_t room = sw_wave_smaller(allowance_left(engine), engine->asked[WAVE_LEASE_OUT]);
+
+    return room > beyond ? (uint32_t)(room - beyond) : 0;
+}
+
+/* What may be asked now. */
+struct need {
+    uint32_t keys;
+    bool hedge;
+};
+
+static struct need find_need(const struct sw_wave_engine *engine)
+{
+    struct need need = {.keys = sw_wave_need(engine)};
+
+    if (need.keys > 0 && engine->free_count > engine->slots - engine->options.requests_max)
+        return need;
+    /* The slots beside the primary ones: for hedges, and for keys of requests that hold the primary ones in vain. */
+    uint64_t overdue = (uint64_t)engine->asked[WAVE_LEASE_OUT] + engine->asked[WAVE_LEASE_LAPSED];
+    need.hedge = true;
+    need.keys = need.keys > 0 ? (uint32_t)sw_wave_smaller(need.keys, overdue) : hedge_need(engine);
+    if (engine->free_count == 0)
+        need.keys = 0;
+    return need;
+}
+
+/* ---- which node ---- */
+
+/*
+ * Nodes passed over are asked when nothing else is to be asked, or when it is certain that the others do not have
+ * enough; and never with all requests, or they would hold up what is found elsewhere meanwhile.
+ */
+static bool may_probe(const struct sw_wave_engine *engine)
+{
+    if (engine->probes > 0 && engine->probes >= engine->options.requests_max / 2)
+        return false;
+    return engine->counts[WAVE_KEY_QUEUED] == engine->queued_passed_over || sw_wave_shortage(engine) > 0;
+}
+
+static uint32_t pick_node(struct sw_wave_engine *engine)
+{
+    for (uint32_t list = 0; list < SW_WAVE_BUCKETS;) {
+        uint32_t node = engine->lists[list].first;
+        if (node == SW_WAVE_NONE) {
+            list++;
+        } else if (sw_wave_is_passed_over(engine, node)) { /* another retrieval found it down */
+            sw_wave_pass_over(engine, node);
+            list = 0;
+        } else {
+            return node;
+        }
+    }
+    return SW_WAVE_NONE;
+}
+
+/* Whether there are many more keys to ask than are required. */
+static bool has_surplus(const struct sw_wave_engine *engine, uint32_t need)
+{
+    uint64_t waiting = engine->counts[WAVE_KEY_QUEUED] - engine->queued_passed_over;
+    if (!engine->options.in_order)
+        waiting += engine->counts[WAVE_KEY_FRESH];
+    return waiting / 2 >= need;
+}
+
+/*
+ * How many of keys the node may be asked for now: those that it would answer before the others, at their rates, are
+ * through with everything. Where they have too few keys for that, or there are none, all.
+ */
+static uint32_t worth_asking(const struct sw_wave_engine *engine, uint32_t index, uint32_t keys, uint32_t need)
+{
+    const struct wave_node *node = &engine->nodes[index];
+    uint64_t others = engine->busy_rate - node->busy_rate;
+    uint64_t left = (uint64_t)need + engine->asked[WAVE_LEASE_RUNNING];
+
+    if (others == 0 || engine->asked[WAVE_LEASE_RUNNING] == node->open || !has_surplus(engine, need))
+        return keys;
+    uint64_t bytes = sw_wave_smaller(left * sw_wave_symbol_bytes(engine, node), UINT64_MAX / 2000000);
+    uint64_t through_us = bytes * 1000000 / others * LAST_KEY_PERCENT / 100;
+    while (keys > 0 && sw_wave_answer_us(engine, node, (uint64_t)node->open + keys - 1) > through_us)
+        keys--;
+    return keys;
+}
+
+/* ---- which keys ---- */
+
+static void pick(struct sw_wave_engine *engine, uint32_t *count, uint32_t key_index, uint32_t wave)
+{
+    engine->picked[*count] = key_index;
+    engine->picked_waves[*count] = (uint8_t)wave;
+    ++*count;
+}
+
+/* When the node will be through with what it has to do. */
+static uint64_t through_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+{
+    return sw_wave_answer_us(engine, node, (uint64_t)node->open + node->queued);
+}
+
+/* Whether a node was at work for long enough to take keys from it for its rate; one that never answered was. */
+static bool is_judged(const struct sw_wave_engine *engine, uint32_t node)
+{
+    const struct sw_wave_node_health *health = &engine->health[node];
+    return health->work_us + health->silent_us >= engine->options.lease_us_min;
+}
+
+/*
+ * A key at the front of a queue goes to another candidate where that one would answer it sooner, with all that waits
+ * for it. Whether it went.
+ */
+static bool hand_on(struct sw_wave_engine *engine, uint32_t key_index, uint64_t answer_us)
+{
+    const struct wave_key *key = &engine->states[key_index];
+    const uint32_t *nodes = sw_wave_window_nodes(engine, key_index);
+    uint32_t best = SW_WAVE_NONE;
+
+    for (uint32_t w = 0; w < engine->candidates; w++) {
+        const struct wave_node *node = &engine->nodes[nodes[w]];
+        if (key->asked & 1u << w || nodes[w] == key->node || sw_wave_is_passed_over(engine, nodes[w]))
+            continue;
+        uint64_t us = through_us(engine, node);
+        if (sw_wave_later(us, engine->options.lease_us_min) < answer_us) {
+            answer_us = us;
+            best = w;
+        }
+    }
+    if (best == SW_WAVE_NONE)
+        return false;
+    sw_wave_queue_move(engine, key_index, nodes[best], best);
+    return true;
+}
+
+static void pick_waiting(struct sw_wave_engine *engine, uint32_t index, uint32_t keys, uint32_t *count)
+{
+    struct wave_node *node = &engine->nodes[index];
+
+    while (*count < keys && node->queued > 0) {
+        uint32_t key_index = node->queue_first;
+        uint32_t wave = engine->states[key_index].wave;
+        sw_wave_queue_remove(engine, key_index);
+        pick(engine, count, key_index, wave);
+    }
+}
+
+/* How well a key serves an idle node: the higher the better, 0 not at all. */
+static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t key_index, uint64_t answer_us,
+                            bool beyond)
+{
+    const struct wave_key *key = &engine->states[key_index];
+
+    if (key->state == WAVE_KEY_QUEUED) {
+        const struct wave_node *owner = &engine->nodes[key->node];
+        if (key->node == index)
+            return 0;
+        if (owner->passed_over)
+            return UINT64_MAX;
+        if (!is_judged(engine, key->node))
+            return 0;
+        uint64_t us = through_us(engine, owner);
+        return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
+    }
+    if (key->state != WAVE_KEY_ASKED || key->holders[WAVE_LEASE_RUNNING] > 0)
+        return 0;
+    if (key->holders[WAVE_LEASE_OUT] > 0)
+        return beyond;
+    return !beyond;
+}
+
+/*
+ * Picks keys that are another node's, or were asked of one in vain: the best kind that there is. answer_us: when the
+ * node would answer them, had it to wait.
+ */
+static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t keys, uint64_t answer_us, bool beyond,
+                        uint32_t *count)
+{
+    const struct wave_window *window = &engine->window;
+    uint64_t best = 0;
+    uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE;
+
+    for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && looks-- > 0;
+         at = window->links[at].next) {
+        uint64_t worth = steal_worth(engine, index, window->keys[at / engine->candidates], answer_us, beyond);
+        if (worth > best) {
+            best = worth;
+            first = at;
+        }
+    }
+    if (first == SW_WAVE_NONE)
+        return;
+    const struct wave_key *model = &engine->states[window->keys[first / engine->candidates]];
+    uint32_t owner = model->state == WAVE_KEY_QUEUED ? model->node : SW_WAVE_NONE;
+    if (owner != SW_WAVE_NONE && !engine->nodes[owner].passed_over)
+        keys = (uint32_t)sw_wave_smaller(keys, engine->nodes[owner].queued / 2 + 1);
+    looks = SW_WAVE_STEAL_LOOKS;
+    for (uint32_t at = first; at != SW_WAVE_NONE && looks-- > 0 && *count < keys; at = window->links[at].next) {
+        uint32_t key_index = window->keys[at / engine->candidates];
+        const struct wave_key *key = &engine->states[key_index];
+        bool alike = owner != SW_WAVE_NONE
+                         ? key->state == WAVE_KEY_QUEUED && key->node == owner
+                         : key->state == WAVE_KEY_ASKED && steal_worth(engine, index, key_index, answer_us, beyond) > 0;
+        if (!alike)
+            continue;
+        if (owner != SW_WAVE_NONE)
+            sw_wave_queue_remove(engine, key_index);
+        pick(engine, count, key_index, at % engine->candidates);
+    }
+    if (owner != SW_WAVE_NONE)
+        sw_wave_node_refresh(engine, owner);
+}
+
+/* ---- sending ---- */
+
+/* Sends what a ready node has waiting. False when nothing can be sent to anybody now. */
+static bool send_waiting(struct sw_wave_engine *engine, uint32_t node, struct need need)
+{
+    uint64_t max_bytes;
+    uint32_t count = 0, keys = sw_wave_request_size(engine, node, need.keys, &max_bytes);
+
+    if (keys == 0) {
+        engine->wants_budget = true;
+        return false;
+    }
+    if (!engine->nodes[node].passed_over) {
+        uint32_t worth = worth_asking(engine, node, keys, need.keys);
+        worth = worth > 0 ? worth : 1; /* it was, before others were looked at */
+        max_bytes = max_bytes / keys * worth;
+        keys = worth;
+    }
+    if (!engine->nodes[node].passed_over && !has_surplus(engine, need.keys)) {
+        uint64_t own_us = through_us(engine, &engine->nodes[node]);
+        pick_stolen(engine, node, keys, own_us + own_us / 4, false, &count);
+    }
+    pick_waiting(engine, node, keys, &count);
+    sw_wave_request_send(engine, node, count, max_bytes, need.hedge);
+    return true;
+}
+
+/* Hands on the first keys of a node that others would answer sooner. Whether the node is still ready with some. */
+static bool still_best(struct sw_wave_engine *engine, uint32_t index, uint32_t need)
+{
+    struct wave_node *node = &engine->nodes[index];
+
+    if (has_surplus(engine, need) || !is_judged(engine, index))
+        return true;
+    while (node->queued > 0 && hand_on(engine, node->queue_first, sw_wave_answer_us(engine, node, node->open)))
+        continue;
+    return node->queued > 0;
+}
+
+/* Sends to an idle node what it can take from others. False when the budget has no room. */
+static bool send_stolen(struct sw_wave_engine *engine, uint32_t index, struct need need)
+{
+    struct wave_node *node = &engine->nodes[index];
+    uint64_t max_bytes;
+    uint32_t count = 0, keys = sw_wave_request_size(engine, index, need.keys, &max_bytes);
+
+    if (keys == 0) {
+        engine->wants_budget = true;
+        return false;
+    }
+    pick_stolen(engine, index, keys, sw_wave_answer_us(engine, node, node->open), sw_wave_need(engine) == 0, &count);
+    if (count == 0) {
+        sw_wave_node_unlucky(engine, index);
+        return true;
+    }
+    sw_wave_request_send(engine, index, count, max_bytes / keys * count, need.hedge);
+    return true;
+}
+
+/* The node that would answer first of those that are ready or idle. */
+static uint32_t quickest(const struct sw_wave_engine *engine)
+{
+    uint32_t idle = engine->lists[WAVE_LIST_IDLE].first;
+    uint32_t node = idle == SW_WAVE_NONE ? engine->lists[WAVE_LIST_UNLUCKY].first : idle;
+
+    for (uint32_t list = 0; list < SW_WAVE_BUCKETS; list++)
+        if (engine->lists[list].first != SW_WAVE_NONE)
+            return engine->lists[list].first;
+    return node;
+}
+
+/*
+ * When all that is required is asked for, and a node that is ready would answer sooner than others will be through with
+ * what is open at them, their leases are over.
+ */
+static void cut_leases(struct sw_wave_engine *engine)
+{
+    uint64_t allowance = allowance_left(engine);
+    uint32_t node = quickest(engine);
+
+    if (sw_wave_need(engine) > 0 || node == SW_WAVE_NONE || engine->asked[WAVE_LEASE_OUT] >= allowance)
+        return;
+    uint64_t answer_us = sw_wave_answer_us(engine, &engine->nodes[node], engine->nodes[node].open);
+    sw_wave_leases_cut(engine, sw_wave_later(answer_us, CUT_GAIN_US),
+                       (uint32_t)allowance - engine->asked[WAVE_LEASE_OUT]);
+}
+
+/* An idle node that is worth asking, of the first few. */
+static uint32_t pick_idle(struct sw_wave_engine *engine, uint32_t need)
+{
+    for (int looks = 0; looks < IDLE_LOOKS; looks++) {
+        uint32_t node = engine->lists[WAVE_LIST_IDLE].first;
+        if (node == SW_WAVE_NONE || worth_asking(engine, node, 1, need) > 0)
+            return node;
+        sw_wave_node_asked(engine, node); /* it comes last now */
+    }
+    return SW_WAVE_NONE;
+}
+
+/* Whether an idle node that has shown what it can do would answer in half the time of another. */
+static bool is_much_sooner(const struct sw_wave_engine *engine, uint32_t idle, uint32_t other)
+{
+    const struct wave_node *a = &engine->nodes[idle], *b = &engine->nodes[other];
+    return a->rate > 0 && sw_wave_answer_us(engine, a, a->open) * 2 < sw_wave_answer_us(engine, b, b->open);
+}
+
+/* Sends one request, or finds out that a node has nothing to do. False when there is nothing more to be done. */
+static bool send_one(struct sw_wave_engine *engine)
+{
+    struct need need = find_need(engine);
+
+    if (need.keys == 0)
+        return false;
+    uint32_t node = pick_node(engine), idle = pick_idle(engine, need.keys);
+    if (node != SW_WAVE_NONE && idle != SW_WAVE_NONE && is_much_sooner(engine, idle, node))
+        return send_stolen(engine, idle, need);
+    if (node != SW_WAVE_NONE && worth_asking(engine, node, 1, need.keys) > 0)
+        return still_best(engine, node, need.keys) ? send_waiting(engine, node, need) : true;
+    if (idle != SW_WAVE_NONE)
+        return send_stolen(engine, idle, need);
+    if (node == SW_WAVE_NONE && may_probe(engine)) {
+        node = engine->lists[WAVE_LIST_PASSED_OVER].first;
+        return node != SW_WAVE_NONE && send_waiting(engine, node, need);
+    }
+    return false;
+}
+
+void sw_wave_pump(struct sw_wave_engine *engine)
+{
+    const uint32_t *counts = engine->counts;
+
+    sw_wave_wake(engine);
+    fill_window(engine);
+    engine->wants_budget = false;
+    while (send_one(engine))
+        continue;
+    cut_leases(engine);
+    while (send_one(engine))
+        continue;
+    if (sw_wave_need(engine) > 0 && (engine->wants_budget || engine->free_count == 0))
+        sw_wave_leases_reclaim(engine);
+    if (counts[WAVE_KEY_FRESH] + counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_DELIVERING] == 0)
+        sw_wave_finish(engine, SW_SHORT);
+}

@@ -1,0 +1,119 @@
+/*
+ * The wave engine's window: the keys that wait or are asked, each with its candidates, and for each node a list of the
+ * keys that it is a candidate for and was not asked for: what an idle node looks through for something to do.
+ */
+#include "client/core/wave_internal.h"
+#include <assert.h>
+#include <stdlib.h>
+
+bool sw_wave_window_init(struct sw_wave_engine *engine)
+{
+    struct wave_window *window = &engine->window;
+    uint32_t k = engine->candidates ? engine->candidates : 1;
+
+    window->size =
+        engine->options.window_keys_max < engine->key_count ? engine->options.window_keys_max : engine->key_count;
+    window->keys = calloc(window->size, sizeof(*window->keys));
+    window->linked = calloc(window->size, sizeof(*window->linked));
+    window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
+    window->links = calloc((size_t)window->size * k, sizeof(*window->links));
+    if (!window->keys || !window->linked || !window->nodes || !window->links)
+        return false;
+    for (uint32_t slot = 0; slot < window->size; slot++)
+        window->keys[slot] = slot + 1 < window->size ? slot + 1 : SW_WAVE_NONE;
+    window->free_first = 0;
+    return true;
+}
+
+void sw_wave_window_clear(struct sw_wave_engine *engine)
+{
+    free(engine->window.keys);
+    free(engine->window.linked);
+    free(engine->window.nodes);
+    free(engine->window.links);
+}
+
+static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
+{
+    struct wave_window *window = &engine->window;
+    uint32_t at = slot * engine->candidates + wave;
+    struct wave_node *node = &engine->nodes[window->nodes[at]];
+
+    window->linked[slot] |= (uint16_t)(1u << wave);
+    window->links[at] = (struct wave_link){.previous = node->last_link, .next = SW_WAVE_NONE};
+    if (node->last_link != SW_WAVE_NONE)
+        window->links[node->last_link].next = at;
+    else
+        node->first_link = at;
+    node->last_link = at;
+}
+
+static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
+{
+    struct wave_window *window = &engine->window;
+    uint32_t at = slot * engine->candidates + wave;
+    struct wave_node *node = &engine->nodes[window->nodes[at]];
+    struct wave_link link = window->links[at];
+
+    if (!(window->linked[slot] & 1u << wave))
+        return;
+    window->linked[slot] &= (uint16_t) ~(1u << wave);
+    if (link.previous != SW_WAVE_NONE)
+        window->links[link.previous].next = link.next;
+    else
+        node->first_link = link.next;
+    if (link.next != SW_WAVE_NONE)
+        window->links[link.next].previous = link.previous;
+    else
+        node->last_link = link.previous;
+}
+
+bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index)
+{
+    struct wave_window *window = &engine->window;
+    struct wave_key *key = &engine->states[key_index];
+    uint32_t nodes[SW_ROUTE_CANDIDATES_MAX], k = engine->candidates, slot = window->free_first;
+
+    assert(key->state == WAVE_KEY_FRESH && slot != SW_WAVE_NONE);
+    if (k == 0)
+        return false;
+    sw_route_nearest(engine->table, &engine->keys[key_index], k, nodes);
+    key->base = (uint8_t)sw_route_base(&engine->keys[key_index], engine->task, k);
+    key->slot = slot;
+    window->free_first = window->keys[slot];
+    window->keys[slot] = key_index;
+    for (uint32_t wave = 0; wave < k; wave++) {
+        window->nodes[slot * k + wave] = nodes[(key->base + wave) % k];
+        link_append(engine, slot, wave);
+    }
+    return true;
+}
+
+void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index)
+{
+    struct wave_window *window = &engine->window;
+    uint32_t slot = engine->states[key_index].slot;
+
+    assert(window->keys[slot] == key_index);
+    for (uint32_t wave = 0; wave < engine->candidates; wave++)
+        link_remove(engine, slot, wave);
+    window->keys[slot] = window->free_first;
+    window->free_first = slot;
+}
+
+const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32_t key_index)
+{
+    return &engine->window.nodes[engine->states[key_index].slot * engine->candidates];
+}
+
+void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave)
+{
+    engine->states[key_index].asked |= (uint16_t)(1u << wave);
+    link_remove(engine, engine->states[key_index].slot, wave);
+}
+
+void sw_wave_window_unasked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave)
+{
+    engine->states[key_index].asked &= (uint16_t) ~(1u << wave);
+    link_append(engine, engine->states[key_index].slot, wave);
+}
