@@ -60,6 +60,12 @@ _Noreturn void usage_error(const struct common_options *common, const char *form
 uint32_t option_deadline(const struct common_options *common, const char *text);
 uint64_t option_budget(const struct common_options *common, const char *text);
 
+/* Whether two paths are one file that is there. */
+bool are_one_file(const char *a, const char *b);
+
+/* The key of --trace, which has no letter. */
+#define KEY_TRACE 256
+
 /* The exit status for a call that ended with a status. */
 enum exit_status exit_status_of(enum sw_status status);
 

@@ -5,6 +5,7 @@
 #include "client/cli/parse.h"
 #include "client/cli/progress.h"
 #include "client/cli/summary.h"
+#include "client/cli/trace_file.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ struct fetch_options {
     struct amount required;
     uint32_t deadline_ms;
     uint64_t budget_bytes;
+    const char *trace_path;
 };
 
 static const char doc[] =
@@ -38,6 +40,7 @@ static const struct argp_option options[] = {
     {"required", 'r', "N|P%", 0, "Stop at so many symbols, or at this share of the keys; default all", 0},
     {"deadline", 'd', "SECONDS", 0, "Give up after this long; default never", 0},
     {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M, from 1M to 16G; default 32M", 0},
+    {"trace", KEY_TRACE, "FILE", 0, "Write down every request, for chrome://tracing or ui.perfetto.dev", 0},
     {0},
 };
 
@@ -71,6 +74,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'b':
         own->budget_bytes = option_budget(input->common, arg);
         return 0;
+    case KEY_TRACE:
+        own->trace_path = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (key_list_add(&own->keys, arg, &error) != SW_OK)
             usage_error(input->common, "%s", error.message);
@@ -100,8 +106,19 @@ static enum exit_status read_keys(struct fetch_options *own)
     return status == SW_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_LOCAL;
 }
 
+/* Refuses to write the trace over what is read. */
+static void check_trace(const struct fetch_options *own, const struct common_options *common)
+{
+    const char *path = own->trace_path;
+
+    if (path && common->nodes_path && are_one_file(path, common->nodes_path))
+        usage_error(common, "%s is the node list: give the trace another name", path);
+    if (path && own->keys_path && are_one_file(path, own->keys_path))
+        usage_error(common, "%s is the list of keys: give the trace another name", path);
+}
+
 static enum exit_status fetch(const struct fetch_options *own, const struct common_options *common,
-                              const struct session *session, struct sw_dir_sink *folder)
+                              const struct session *session, struct sw_dir_sink *folder, struct trace_file *trace)
 {
     struct sw_sink sink = sw_dir_sink_as_sink(folder);
     struct sw_local_store local = sw_dir_sink_as_local_store(folder);
@@ -114,6 +131,8 @@ static enum exit_status fetch(const struct fetch_options *own, const struct comm
     retrieve.local = &local;
     retrieve.cancel = session->cancel;
     retrieve.progress = progress_show;
+    retrieve.trace = trace ? trace_file_add : NULL;
+    retrieve.trace_data = trace;
     if (own->required.count > 0 || own->required.percent_times_e4 > 0)
         retrieve.required = amount_of(&own->required, key_list_distinct(&own->keys));
     progress_begin("fetched", 0);
@@ -139,10 +158,12 @@ enum exit_status cmd_fetch(int argc, char **argv, struct common_options *common)
     struct command_input input = {.common = common, .own = &own};
     struct sw_client_options client_options = SW_CLIENT_OPTIONS_INIT;
     struct sw_dir_sink *folder = NULL;
+    struct trace_file *trace = NULL;
     struct session session;
     struct sw_error error;
 
     command_parse(&argp, argc, argv, &input);
+    check_trace(&own, common);
     enum exit_status result = read_keys(&own);
     if (result != EXIT_DONE)
         goto out;
@@ -150,11 +171,13 @@ enum exit_status cmd_fetch(int argc, char **argv, struct common_options *common)
     result = session_open(common, &client_options, true, &session);
     if (result != EXIT_DONE)
         goto out;
-    if (sw_dir_sink_open(own.folder, &folder, &error) != SW_OK) {
+    if (sw_dir_sink_open(own.folder, &folder, &error) != SW_OK ||
+        (own.trace_path && trace_file_open(own.trace_path, &trace, &error) != SW_OK)) {
         print_error("%s", error.message);
         result = EXIT_LOCAL;
     } else {
-        result = fetch(&own, common, &session, folder);
+        result = fetch(&own, common, &session, folder, trace);
+        result = trace_end(trace, result);
     }
     sw_dir_sink_close(folder);
     session_close(&session);

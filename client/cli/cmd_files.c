@@ -4,9 +4,10 @@
 #include "client/cli/json_output.h"
 #include "client/cli/progress.h"
 #include "client/cli/summary.h"
+#include "client/cli/trace_file.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 
 /* Which of the options below a command takes. */
 enum takes {
@@ -25,6 +26,7 @@ struct file_options {
     const char *task_id;
     uint32_t deadline_ms;
     uint64_t budget_bytes;
+    const char *trace_path;
 };
 
 static const char put_doc[] =
@@ -88,6 +90,7 @@ static const struct argp_option get_options[] = {
     {"task", 't', "ID", 0, "The task that the file belongs to; it decides which node is asked first; default none", 0},
     OPTION_DEADLINE,
     {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M, from 1M to 16G; default 32M", 0},
+    {"trace", KEY_TRACE, "FILE", 0, "Write down every request, for chrome://tracing or ui.perfetto.dev", 0},
     {0},
 };
 
@@ -147,6 +150,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'b':
         own->budget_bytes = option_budget(input->common, arg);
         return 0;
+    case KEY_TRACE:
+        own->trace_path = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (own->input)
             usage_error(input->common, "one file at a time: what is \"%s\"?", arg);
@@ -166,15 +172,22 @@ struct run {
     const struct common_options *common;
     struct session session; /* without a client where it takes no nodes */
     struct sw_file_options options;
+    struct trace_file *trace; /* NULL: none is wanted */
 };
 
-/* Whether two paths are one file. */
-static bool are_one(const char *a, const char *b)
+/* Refuses to write the trace over what is read or made. */
+static void check_trace(const struct file_options *own, const struct common_options *common)
 {
-    struct stat facts_a, facts_b;
+    const char *path = own->trace_path;
 
-    return stat(a, &facts_a) == 0 && stat(b, &facts_b) == 0 && facts_a.st_dev == facts_b.st_dev &&
-           facts_a.st_ino == facts_b.st_ino;
+    if (!path)
+        return;
+    if (common->nodes_path && are_one_file(path, common->nodes_path))
+        usage_error(common, "%s is the node list: give the trace another name", path);
+    if (are_one_file(path, own->input))
+        usage_error(common, "%s is the layout: give the trace another name", path);
+    if (strcmp(path, own->out_path) == 0 || are_one_file(path, own->out_path))
+        usage_error(common, "%s is where the file goes: give the trace another name", path);
 }
 
 static enum exit_status begin(struct run *run, const struct argp *argp, int argc, char **argv,
@@ -186,8 +199,9 @@ static enum exit_status begin(struct run *run, const struct argp *argp, int argc
 
     command_parse(argp, argc, argv, &input);
     const char *output = run->own.takes & TAKES_OUT ? run->own.out_path : run->own.layout_path;
-    if (run->own.takes & TAKES_NODES && common->nodes_path && are_one(common->nodes_path, output))
+    if (run->own.takes & TAKES_NODES && common->nodes_path && are_one_file(common->nodes_path, output))
         usage_error(common, "%s is the node list: give the output another name", output);
+    check_trace(&run->own, common);
     run->common = common;
     client_options.budget_bytes = run->own.budget_bytes;
     if (run->own.takes & TAKES_NODES) {
@@ -241,7 +255,7 @@ static enum exit_status tell_get(struct run *run, enum sw_status status, struct 
         print_get_failure(report, status, error->message, run->own.out_path);
     sw_get_report_free(report);
     session_close(&run->session);
-    return exit_status_of_file(status);
+    return trace_end(run->trace, exit_status_of_file(status));
 }
 
 /* A file into symbols, on nodes or in a folder. */
@@ -291,7 +305,7 @@ static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
     struct sw_error error;
 
     enum sw_status status = sw_layout_load(run->own.input, &layout, &error);
-    if (status == SW_OK && are_one(run->own.input, run->own.out_path)) {
+    if (status == SW_OK && are_one_file(run->own.input, run->own.out_path)) {
         sw_layout_free(layout);
         status = sw_error_set(&error, SW_INVALID_ARGUMENT,
                               "the file would replace its layout %s; give the file another name", run->own.input);
@@ -320,6 +334,14 @@ static enum exit_status rebuild(const struct argp *argp, unsigned takes, int arg
     enum exit_status result = begin(&run, argp, argc, argv, common);
     if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
         return result;
+    if (own->trace_path && trace_file_open(own->trace_path, &run.trace, &error) != SW_OK) {
+        print_error("%s", error.message);
+        sw_layout_free(layout);
+        session_close(&run.session);
+        return EXIT_LOCAL;
+    }
+    run.options.trace = run.trace ? trace_file_add : NULL;
+    run.options.trace_data = run.trace;
     progress_begin(takes & TAKES_NODES ? "fetched" : "read", 0);
     if (takes & TAKES_NODES)
         status = sw_get_file(run.session.client, layout, own->out_path, &run.options, &report, &error);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The SDK's bounds, told here with the option's name. */
 #define BUDGET_BYTES_MIN ((uint64_t)1 << 20)
@@ -104,6 +105,14 @@ uint64_t option_budget(const struct common_options *common, const char *text)
     if (!parse_bytes(text, &bytes) || bytes < BUDGET_BYTES_MIN || bytes > BUDGET_BYTES_MAX)
         usage_error(common, "--budget %s: it must be a number of bytes, as 33554432 or 32M, from 1M to 16G", text);
     return bytes;
+}
+
+bool are_one_file(const char *a, const char *b)
+{
+    struct stat facts_a, facts_b;
+
+    return stat(a, &facts_a) == 0 && stat(b, &facts_b) == 0 && facts_a.st_dev == facts_b.st_dev &&
+           facts_a.st_ino == facts_b.st_ino;
 }
 
 enum exit_status exit_status_of(enum sw_status status)

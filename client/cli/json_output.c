@@ -9,8 +9,7 @@
 
 static bool is_first; /* of the elements of the array that is being printed */
 
-/* A string; one that is not UTF-8, as a file's name may be, with '?' for whatever is not ASCII. */
-static json_t *string_of(const char *text)
+json_t *json_of_text(const char *text)
 {
     json_t *json = json_string(text);
 
@@ -53,9 +52,9 @@ static json_t *report_of(char *report, enum sw_status status, const char *messag
 
     free(report);
     if (json && !json_object_get(json, "status"))
-        json_object_set_new(json, "status", string_of(sw_status_name(status)));
+        json_object_set_new(json, "status", json_of_text(sw_status_name(status)));
     if (json && message[0] != '\0')
-        json_object_set_new(json, "error", string_of(message));
+        json_object_set_new(json, "error", json_of_text(message));
     return json;
 }
 
@@ -76,7 +75,7 @@ void json_store_symbol(const struct sw_key *key, const char *file, uint32_t repl
     char text[SW_KEY_BASE58_SIZE];
 
     sw_key_to_base58(key, text);
-    print_element(json_pack("{s:s,s:o,s:i,s:i}", "key", text, "file", string_of(file), "replicas", (int)replicas,
+    print_element(json_pack("{s:s,s:o,s:i,s:i}", "key", text, "file", json_of_text(file), "replicas", (int)replicas,
                             "replicas_wanted", (int)replicas_wanted));
 }
 
@@ -102,7 +101,7 @@ void json_print_key(const struct sw_key *key)
 void json_routes_begin(const char *task_id)
 {
     fputs("{\"task\":", stdout);
-    json_t *task = string_of(task_id);
+    json_t *task = json_of_text(task_id);
     char *text = task ? json_dumps(task, JSON_ENCODE_ANY) : NULL;
     fputs(text ? text : "null", stdout);
     free(text);
@@ -118,8 +117,8 @@ void json_routes_add(const struct sw_key *key, const struct sw_route *route)
 
     sw_key_to_base58(key, text);
     for (uint32_t i = 0; i < route->candidate_count; i++)
-        json_array_append_new(candidates, json_pack("{s:o,s:o}", "id", string_of(route->candidates[i].id), "address",
-                                                    string_of(route->candidates[i].address)));
+        json_array_append_new(candidates, json_pack("{s:o,s:o}", "id", json_of_text(route->candidates[i].id), "address",
+                                                    json_of_text(route->candidates[i].address)));
     print_element(json_pack("{s:s,s:i,s:o}", "key", text, "base", (int)route->base, "candidates", candidates));
 }
 
@@ -130,13 +129,13 @@ void json_routes_end(void)
 
 static json_t *node_of(const struct sw_node_status *node)
 {
-    return json_pack("{s:o,s:o,s:b,s:b,s:b,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:o}", "id", string_of(node->id), "address",
-                     string_of(node->address), "reached", node->reached, "serving", node->serving, "writable",
-                     node->writable, "symbol_count", (json_int_t)node->symbol_count, "stored_bytes",
+    return json_pack("{s:o,s:o,s:b,s:b,s:b,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:o}", "id", json_of_text(node->id),
+                     "address", json_of_text(node->address), "reached", node->reached, "serving", node->serving,
+                     "writable", node->writable, "symbol_count", (json_int_t)node->symbol_count, "stored_bytes",
                      (json_int_t)node->stored_bytes, "latency_us", (json_int_t)node->latency_us, "reported_id",
-                     string_of(node->reported_id), "version", string_of(node->version), "keys_max",
+                     json_of_text(node->reported_id), "version", json_of_text(node->version), "keys_max",
                      (json_int_t)node->keys_max, "value_bytes_max", (json_int_t)node->value_bytes_max,
-                     "message_bytes_max", (json_int_t)node->message_bytes_max, "error", string_of(node->error));
+                     "message_bytes_max", (json_int_t)node->message_bytes_max, "error", json_of_text(node->error));
 }
 
 void json_print_nodes(const struct sw_node_status *nodes, size_t count)

@@ -1,8 +1,14 @@
-/* What --json prints, on standard output. */
+/* JSON: what --json prints, on standard output. */
 #ifndef SW_CLI_JSON_OUTPUT_H
 #define SW_CLI_JSON_OUTPUT_H
 
 #include "symwave/symwave.h"
+
+/*
+ * A string of jansson's; one that is not UTF-8, as a file's name may be, with '?' for whatever is not ASCII. NULL
+ * without memory. For who makes JSON of its own.
+ */
+struct json_t *json_of_text(const char *text);
 
 /*
  * A report, as sw_report_to_json has it, and "error" where message is not empty. report is freed; where it is NULL,

@@ -67,6 +67,7 @@ static void print_retrieval(FILE *out, const struct sw_report *report)
     if (report->first_symbol_us > 0)
         fprintf(out, "  first symbol  after %s\n", format_time(report->first_symbol_us, elapsed));
     print_waves(out, report);
+    print_reasons(out, report);
     print_bad_nodes(out, report->nodes, report->node_count);
 }
 

@@ -17,6 +17,9 @@ void print_put_failure(const struct sw_put_report *report, enum sw_status status
 void print_get_failure(const struct sw_get_report *report, enum sw_status status, const char *message,
                        const char *file);
 
+/* The lines of a summary on what a retrieval lost time and bytes with; in summary_why.c. */
+void print_reasons(FILE *out, const struct sw_report *report);
+
 /*
  * The one line that says how a fetch fell short, why, and what to do, for standard error. message is the SDK's, for
  * what this does not know better.
