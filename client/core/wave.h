@@ -44,12 +44,13 @@ struct sw_wave_options {
  * measured fades with a half-life of a minute, so that no node is lost for ever.
  */
 struct sw_wave_node_health {
-    uint64_t down_until_us; /* passed over until then, while a key has other candidates */
-    uint32_t failures;      /* in a row */
-    uint32_t corrupt;       /* wrong bytes, unasked keys: ever */
-    uint64_t measured_us;   /* when what follows was last brought up to date; 0: never */
-    uint64_t work_bytes;    /* that came ... */
-    uint64_t work_us;       /* ... while the node had work: their ratio is its rate */
+    uint64_t down_until_us;        /* passed over until then, while a key has other candidates */
+    uint64_t pushed_back_until_us; /* not asked at all until then: it said so */
+    uint32_t failures;             /* in a row */
+    uint32_t corrupt;              /* wrong bytes, unasked keys: ever */
+    uint64_t measured_us;          /* when what follows was last brought up to date; 0: never */
+    uint64_t work_bytes;           /* that came ... */
+    uint64_t work_us;              /* ... while the node had work: their ratio is its rate */
     uint64_t
         silent_us; /* that it has been silent since, with work to do: it counts as slow, and is expected as before */
     uint64_t first_us;  /* from a request to an idle node to its first symbol */

@@ -34,7 +34,7 @@ static void junk(struct sw_wave_engine *engine, struct wave_request *request, ui
     request->junk_bytes += bytes;
     engine->health[request->node].corrupt++;
     engine->node_stats[request->node].corrupt++;
-    sw_wave_node_strike(engine, request->node);
+    sw_wave_node_strike(engine, request->node, 2); /* no innocent node does that */
     if (request->junk_symbols / 2 > request->key_count + SW_WAVE_JUNK_SYMBOLS_MAX ||
         request->junk_bytes / SW_WAVE_JUNK_BYTES_FACTOR >
             sw_wave_larger(request->max_bytes, engine->options.value_bytes_max)) {
@@ -105,7 +105,7 @@ static void deliver(struct sw_wave_engine *engine, struct wave_request *request,
     engine->stats.late_found += request->lease != WAVE_LEASE_RUNNING;
     node->busy = 0;
     node->good++;
-    sw_wave_health_judge(engine, request->node, true);
+    sw_wave_health_judge(engine, request->node, 1, 0);
     remember_tail(engine, request, at, event->arrived_us);
     sw_wave_entry_close(engine, request, at, WAVE_ENTRY_ANSWERED);
     beat_others(engine, index);
@@ -172,7 +172,7 @@ void sw_wave_request_symbol(struct sw_wave_engine *engine, const struct sw_wave_
     } else {
         sw_wave_drop(engine, event, SW_WAVE_DROP_CORRUPT);
         engine->health[request->node].corrupt++;
-        sw_wave_node_strike(engine, request->node);
+        sw_wave_node_strike(engine, request->node, 1);
         key_is_corrupt(engine, request, at, event);
     }
 }

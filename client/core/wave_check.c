@@ -215,6 +215,7 @@ static const char *check_phase(const struct sw_wave_engine *engine)
     MUST(counts[WAVE_KEY_FRESH] + counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_DELIVERING] > 0);
     /* It never comes to a stand: something is under way, or it waits for the budget that another holds. */
     MUST(engine->stats.requests_in_flight > 0 || counts[WAVE_KEY_DELIVERING] > 0 ||
+         (sw_wave_waits_for_nodes(engine) && engine->wake_us != UINT64_MAX) ||
          (engine->wants_budget && engine->budget->reserved_bytes > engine->reserved_bytes));
     return NULL;
 }

@@ -21,10 +21,9 @@
 
 #define SW_WAVE_NONE UINT32_MAX
 
-/* Things held against a node in one retrieval, and more than one for four good symbols, from which on it is asked only
- * for what nobody else has. */
-#define SW_WAVE_STRIKES_MAX     3
-#define SW_WAVE_GOOD_PER_STRIKE 4
+/* Things held against a node in one retrieval, more than its good symbols, from which on it is asked only for what
+ * nobody else has. */
+#define SW_WAVE_STRIKES_MAX 3
 /* Requests in a row of which a node leaves out everything. One is honest, when symbols are larger than expected. */
 #define SW_WAVE_FRUITLESS_MAX 3
 /* How often in a row a node may be busy, without a symbol between, and its keys be asked of it again nevertheless. */
@@ -221,7 +220,6 @@ struct sw_wave_engine {
     uint32_t *free_slots;
     uint32_t free_count;
     uint32_t probes;      /* requests in flight at nodes passed over */
-    uint32_t hedges;      /* requests in flight that are hedges */
     uint64_t request_seq; /* a request's number is this times slots plus its slot */
     uint64_t overdue_us;  /* no lease ends before */
     uint64_t reserved_bytes;
@@ -316,7 +314,7 @@ uint64_t sw_wave_answer_us(const struct sw_wave_engine *engine, const struct wav
 uint32_t sw_wave_open_wanted(const struct sw_wave_engine *engine, uint32_t node);
 /* Whether too much of what the node sends is wrong, by what is known from all retrievals. */
 bool sw_wave_health_is_corrupt(const struct sw_wave_node_health *health);
-void sw_wave_health_judge(struct sw_wave_engine *engine, uint32_t node, bool good);
+void sw_wave_health_judge(struct sw_wave_engine *engine, uint32_t node, uint32_t good, uint32_t bad);
 
 /* ---- wave_plan.c ---- */
 /* Queues a key at the candidate whose turn it is, or gives it up when every candidate was asked. */
@@ -335,8 +333,8 @@ void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_reques
 void sw_wave_node_pushed_back(struct sw_wave_engine *engine, uint32_t node, uint64_t pushback_us);
 /* The node answered request. */
 void sw_wave_node_alive(struct sw_wave_engine *engine, const struct wave_request *request);
-/* Holds something against the node. */
-void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node);
+/* Holds something against the node, this many times over. */
+void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node, uint32_t times);
 /* What the node has in flight, or waiting for it, has changed. */
 void sw_wave_node_refresh(struct sw_wave_engine *engine, uint32_t node);
 /* The node was sent a request: others come first now. */
@@ -347,6 +345,8 @@ void sw_wave_cheer_up(struct sw_wave_engine *engine);
 void sw_wave_node_unlucky(struct sw_wave_engine *engine, uint32_t node);
 /* Nodes whose time has come are asked as any other again. */
 void sw_wave_wake(struct sw_wave_engine *engine);
+/* A node with keys waiting that is passed over, and did not ask to be left alone; SW_WAVE_NONE if there is none. */
+uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine);
 /* How many keys only nodes passed over can still give, as far as is known. */
 uint32_t sw_wave_shortage(const struct sw_wave_engine *engine);
 /* Whether keys are queued at nodes that are passed over and have nothing in flight. */
@@ -385,8 +385,8 @@ void sw_wave_entry_fail(struct sw_wave_engine *engine, struct wave_request *requ
 void sw_wave_leases_look(struct sw_wave_engine *engine);
 /* Looks no later than the lease of this request may end. */
 void sw_wave_lease_note(struct sw_wave_engine *engine, const struct wave_request *request);
-/* Ends the leases of requests whose nodes will need longer than this for what is open at them, of so many keys at most
- * or a few more. Returns of how many. */
+/* Ends the leases of requests whose next key will come later than this, of so many keys at most or a few more. Returns
+ * of how many. */
 uint32_t sw_wave_leases_cut(struct sw_wave_engine *engine, uint64_t answer_us, uint32_t keys_max);
 /* Gives up requests whose leases have lapsed and whose keys have other candidates: they hold what others want. */
 void sw_wave_leases_reclaim(struct sw_wave_engine *engine);

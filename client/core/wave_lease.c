@@ -146,10 +146,18 @@ static void look(struct sw_wave_engine *engine, struct wave_request *request)
     sw_wave_lease_note(engine, request);
 }
 
-/* In how long the node will be through with what is open at it. */
-static uint64_t left_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+/* In how long the next key of a request is to be expected, behind those of the node's earlier ones. */
+static uint64_t next_key_us(const struct sw_wave_engine *engine, const struct wave_request *request)
 {
-    uint64_t whole_us = sw_wave_gap_us(engine, node) * node->open, gone_us = engine->now_us - node->last_us;
+    const struct wave_node *node = &engine->nodes[request->node];
+    uint64_t keys = 1, gone_us = engine->now_us - node->last_us;
+
+    for (uint32_t slot = 0; slot < engine->slots; slot++) {
+        const struct wave_request *other = &engine->requests[slot];
+        if (other->id != 0 && other->id < request->id && other->node == request->node)
+            keys += other->open;
+    }
+    uint64_t whole_us = sw_wave_gap_us(engine, node) * keys;
     return whole_us > gone_us ? whole_us - gone_us : 0;
 }
 
@@ -160,7 +168,7 @@ uint32_t sw_wave_leases_cut(struct sw_wave_engine *engine, uint64_t answer_us, u
     for (uint32_t slot = 0; slot < engine->slots && keys < keys_max; slot++) {
         struct wave_request *request = &engine->requests[slot];
         if (request->id == 0 || request->aborted || request->held || request->lease != WAVE_LEASE_RUNNING ||
-            request->open == 0 || left_us(engine, &engine->nodes[request->node]) <= answer_us)
+            request->open == 0 || next_key_us(engine, request) <= answer_us)
             continue;
         keys += request->open;
         worsen(engine, request);
@@ -188,6 +196,7 @@ void sw_wave_leases_look(struct sw_wave_engine *engine)
     if (engine->now_us - engine->overdue_us > engine->options.lapse_us_min)
         forgive(engine, engine->now_us - engine->overdue_us);
     engine->overdue_us = UINT64_MAX;
+    sw_wave_cheer_up(engine);
     for (uint32_t slot = 0; slot < engine->slots; slot++) {
         struct wave_request *request = &engine->requests[slot];
         if (request->id != 0 && !request->aborted && !request->held)

@@ -13,7 +13,7 @@
 static bool is_struck(const struct sw_wave_engine *engine, uint32_t index)
 {
     const struct wave_node *node = &engine->nodes[index];
-    return (node->strikes >= SW_WAVE_STRIKES_MAX && node->strikes > node->good / SW_WAVE_GOOD_PER_STRIKE) ||
+    return (node->strikes >= SW_WAVE_STRIKES_MAX && node->strikes > node->good) ||
            sw_wave_health_is_corrupt(&engine->health[index]);
 }
 
@@ -22,10 +22,11 @@ bool sw_wave_is_passed_over(const struct sw_wave_engine *engine, uint32_t node)
     return engine->nodes[node].late || engine->health[node].down_until_us > engine->now_us || is_struck(engine, node);
 }
 
-/* A node that failed gets one request at a time until it answers one. */
+/* A node that failed, or had no room, gets one request at a time until it answers one. */
 static uint32_t requests_allowed(const struct sw_wave_engine *engine, uint32_t node)
 {
-    return engine->health[node].failures > 0 ? 1 : engine->options.node_requests_max;
+    bool is_weak = engine->health[node].failures > 0 || engine->nodes[node].busy > 0;
+    return is_weak ? 1 : engine->options.node_requests_max;
 }
 
 /* Two an octave. */
@@ -218,10 +219,12 @@ void sw_wave_assign(struct sw_wave_engine *engine, uint32_t key_index)
     }
     key->wave = (uint8_t)wave;
     queue_push(engine, key_index, node, false);
+    /* Idle nodes that could give it are to know. */
     for (uint32_t w = 0; w < engine->candidates; w++) {
-        if (!engine->nodes[nodes[w]].unlucky)
+        struct wave_node *candidate = &engine->nodes[nodes[w]];
+        if (!candidate->unlucky && candidate->list != SW_WAVE_NONE)
             continue;
-        engine->nodes[nodes[w]].unlucky = false;
+        candidate->unlucky = false;
         relist(engine, nodes[w]);
     }
 }
@@ -283,6 +286,7 @@ void sw_wave_node_pushed_back(struct sw_wave_engine *engine, uint32_t node, uint
     struct sw_wave_node_health *health = &engine->health[node];
 
     health->down_until_us = sw_wave_larger(health->down_until_us, sw_wave_smaller(until_us, longest_us));
+    health->pushed_back_until_us = health->down_until_us;
     sw_wave_pass_over(engine, node);
     sw_wave_node_refresh(engine, node);
 }
@@ -301,11 +305,21 @@ void sw_wave_node_alive(struct sw_wave_engine *engine, const struct wave_request
     sw_wave_node_refresh(engine, request->node);
 }
 
-void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node)
+void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node, uint32_t times)
 {
-    engine->nodes[node].strikes++;
-    sw_wave_health_judge(engine, node, false);
+    engine->nodes[node].strikes += times;
+    sw_wave_health_judge(engine, node, 0, times);
     sw_wave_pass_over(engine, node);
+}
+
+uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine)
+{
+    uint32_t node = engine->lists[WAVE_LIST_PASSED_OVER].first;
+
+    while (node != SW_WAVE_NONE && !is_struck(engine, node) &&
+           engine->health[node].pushed_back_until_us > engine->now_us)
+        node = engine->nodes[node].list_next;
+    return node;
 }
 
 uint32_t sw_wave_shortage(const struct sw_wave_engine *engine)

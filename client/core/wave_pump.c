@@ -18,7 +18,7 @@
 /* Per cent of the time in which the others would be through that a node may take for its last key. */
 #define LAST_KEY_PERCENT 107
 /* A lease is cut short when the hedge would come sooner by this. */
-#define CUT_GAIN_US 20000
+#define CUT_GAIN_US 8000
 
 /* Whether the keys in the window may be enough; those that only nodes passed over may give do not count. */
 static bool window_suffices(const struct sw_wave_engine *engine)
@@ -131,7 +131,8 @@ static uint32_t worth_asking(const struct sw_wave_engine *engine, uint32_t index
     uint64_t others = engine->busy_rate - node->busy_rate;
     uint64_t left = (uint64_t)need + engine->asked[WAVE_LEASE_RUNNING];
 
-    if (others == 0 || engine->asked[WAVE_LEASE_RUNNING] == node->open || !has_surplus(engine, need))
+    if (engine->answered_count == 0 || others == 0 || engine->asked[WAVE_LEASE_RUNNING] == node->open ||
+        !has_surplus(engine, need))
         return keys;
     uint64_t bytes = sw_wave_smaller(left * sw_wave_symbol_bytes(engine, node), UINT64_MAX / 2000000);
     uint64_t through_us = bytes * 1000000 / others * LAST_KEY_PERCENT / 100;
@@ -387,7 +388,7 @@ static bool send_one(struct sw_wave_engine *engine)
     if (idle != SW_WAVE_NONE)
         return send_stolen(engine, idle, need);
     if (node == SW_WAVE_NONE && may_probe(engine)) {
-        node = engine->lists[WAVE_LIST_PASSED_OVER].first;
+        node = sw_wave_probe_pick(engine);
         return node != SW_WAVE_NONE && send_waiting(engine, node, need);
     }
     return false;

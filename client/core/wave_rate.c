@@ -20,9 +20,9 @@
 /* Keeps all products within 64 bits. */
 #define BYTES_MAX  ((uint64_t)1 << 36)
 #define GAP_US_MAX ((uint64_t)3600 * SECOND_US)
-/* Bad symbols of a node, in fading 1/256ths, from which on it is corrupt, when they are more than one for four. */
-#define BAD_MIN      (3 * 256)
-#define GOOD_PER_BAD 4
+/* Bad symbols of a node, in 1/256ths, from which on it is corrupt when they are more than the good ones: three, which
+ * have faded for a quarter of a minute. */
+#define BAD_MIN (5 * 128)
 
 uint64_t sw_wave_symbol_bytes_limit(const struct sw_wave_engine *engine)
 {
@@ -123,18 +123,16 @@ static void fade(struct sw_wave_node_health *health, uint64_t now_us)
 
 bool sw_wave_health_is_corrupt(const struct sw_wave_node_health *health)
 {
-    return health->bad >= BAD_MIN && health->bad > health->good / GOOD_PER_BAD;
+    return health->bad >= BAD_MIN && health->bad > health->good;
 }
 
-void sw_wave_health_judge(struct sw_wave_engine *engine, uint32_t node, bool good)
+void sw_wave_health_judge(struct sw_wave_engine *engine, uint32_t node, uint32_t good, uint32_t bad)
 {
     struct sw_wave_node_health *health = &engine->health[node];
 
     fade(health, engine->now_us);
-    if (good)
-        health->good += 256;
-    else
-        health->bad += 256;
+    health->good += (uint64_t)good * 256;
+    health->bad += (uint64_t)bad * 256;
 }
 
 /* The rate of a node of which only first symbols came: what the others' round trip leaves of their time. */
@@ -249,7 +247,9 @@ void sw_wave_rate_answer(struct sw_wave_engine *engine, const struct wave_reques
                     sw_wave_later(request->sent_us, sw_wave_round_trip_us(engine, node)) < node->last_us;
 
     if (had_work) {
-        add_work(engine, request->node, bytes, now_us > node->last_us ? now_us - node->last_us : 0);
+        /* A longer time is not its own: it would have been given up. */
+        uint64_t took_us = now_us > node->last_us ? now_us - node->last_us : 0;
+        add_work(engine, request->node, bytes, sw_wave_smaller(took_us, engine->options.stall_timeout_us));
     } else {
         uint64_t took_us = now_us > request->sent_us ? now_us - request->sent_us : 0;
         took_us += bytes > 0 ? 0 : sw_wave_gap_us(engine, node);

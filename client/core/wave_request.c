@@ -266,7 +266,7 @@ static void close_request(struct sw_wave_engine *engine, struct wave_request *re
     uint32_t node = request->node, silent = 0;
 
     if (is_fruitless(engine, &engine->nodes[node], request)) {
-        sw_wave_node_strike(engine, node);
+        sw_wave_node_strike(engine, node, 1);
         sw_wave_request_fail(engine, request, SW_PROTOCOL_ERROR);
         return;
     }
@@ -281,7 +281,7 @@ static void close_request(struct sw_wave_engine *engine, struct wave_request *re
         }
     }
     if (silent > 0)
-        sw_wave_node_strike(engine, node);
+        sw_wave_node_strike(engine, node, 1);
 }
 
 void sw_wave_request_ended(struct sw_wave_engine *engine, const struct sw_wave_event *event)

@@ -39,7 +39,7 @@ static const struct story stories[] = {
     {"missing_key_moves",
      "Node 1 has lost its disk and says of each key that it is missing. Each moves by itself to its next candidate,\n"
      "which is node 3 for both: it is asked for one at once, and for the other when it has answered some of what it\n"
-     "has to do. Nothing else waits for them.",
+     "has to do. Nothing else waits for them. At last an idle node, which would answer sooner, is asked for it too.",
      .nodes = {USUAL, {SIM_DENYING, 2 * MB, 20000}, USUAL, USUAL}, .key_count = 8, .required = 8, .primaries = 4},
     {"silent_node",
      "Node 0 takes its request and never says a word. Its lease runs out: the keys are asked elsewhere while the\n"

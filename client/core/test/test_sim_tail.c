@@ -156,8 +156,8 @@ static void test_rows(void **state)
 int main(void)
 {
     static struct size sizes[] = {
-        {50, 10000, 17, 11}, {50, 1500, 17, 11}, {50, 6000, 17, 11},   {50, 100000, 17, 1},
-        {1, 10000, 17, 3},   {3, 10000, 17, 3},  {1000, 10000, 17, 3}, {50, 10000, 100, 1},
+        {50, 10000, 17, 11}, {50, 1500, 17, 101}, {50, 6000, 17, 11},   {50, 100000, 17, 1},
+        {1, 10000, 17, 3},   {3, 10000, 17, 3},   {1000, 10000, 17, 3}, {50, 10000, 100, 1},
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_rows, &sizes[0]), cmocka_unit_test_prestate(test_rows, &sizes[1]),

@@ -205,6 +205,7 @@ static void test_each_answer_gives_a_request_more_time(void **state)
     struct story story = story_of_node_0(8, 3, 3);
     (void)state;
 
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
     story_start(&story);
     struct story_request request = story_expect_send(&story);
     story_wait(&story, 3 * SECOND / 2);
@@ -243,6 +244,7 @@ static void test_what_waits_on_our_side_is_not_overdue(void **state)
     struct story story = story_of_node_0(8, 2, 2);
     (void)state;
 
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
     story_start(&story);
     struct story_request request = story_expect_send(&story);
     story_activity(&story, request.id, true);
@@ -286,6 +288,7 @@ static void test_no_answers_however_many_hold_keys_for_long(void **state)
 
     story.options.node_requests_max = 1;
     story.options.request_bytes_aim = 40 * STORY_SYMBOL_BYTES;
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
     story_start(&story);
     struct story_request request = story_expect_send(&story);
     for (uint32_t key = 0; story.actions.count == story.expected; key++) {

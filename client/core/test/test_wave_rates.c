@@ -292,6 +292,7 @@ static uint32_t asked_after_pushback(uint64_t after_us)
 {
     struct story story = story_of_node_0(8, 2, 2);
 
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
     story.options.window_keys_max = 1;
     story_start(&story);
     struct story_request request = story_expect_send(&story);
