@@ -3,6 +3,7 @@
  * towards the end, and what one retrieval tells the next.
  */
 #include "client/core/test/story.h"
+#include "client/core/wave_internal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -321,6 +322,78 @@ static void test_a_node_that_pushes_back_is_left_alone_for_the_time_and_then_ask
     assert_int_equal(asked_after_pushback(300 * MS), 0);
 }
 
+static void test_who_asked_to_be_left_alone_is_not_asked_though_nobody_else_is_left(void **state)
+{
+    struct story story = story_of_node_0(2, 1, 1);
+    (void)state;
+
+    story_start(&story);
+    struct story_request first = story_expect_send(&story);
+    story_event(&story, (struct sw_wave_event){.type = SW_WAVE_ENDED,
+                                               .request = first.id,
+                                               .status = SW_RESOURCE_EXHAUSTED,
+                                               .pushback_us = 300 * MS});
+    struct story_request second = story_expect_send(&story);
+    story_missing(&story, second.id, 0);
+    story_ended(&story, second.id, SW_OK);
+    story_expect_nothing(&story);
+    assert_int_equal(sw_wave_deadline(story.engine), story.now_us + 300 * MS);
+    story_wait(&story, 300 * MS);
+    assert_int_equal(story_expect_send(&story).node, 0);
+    story_end(&story);
+}
+
+static void test_an_idle_node_that_is_nobodys_primary_is_asked_when_a_lease_is_out(void **state)
+{
+    struct story story = story_of_node_0(8, 1, 1);
+    (void)state;
+
+    story.options.lease_us_min = 200 * MS;
+    story.options.lapse_us_min = SECOND;
+    story_start(&story);
+    assert_int_equal(story_expect_send(&story).node, 0);
+    story_wait(&story, 200 * MS);
+    struct story_request hedge = story_expect_send(&story);
+    assert_int_not_equal(hedge.node, 0);
+    assert_int_equal(sw_wave_stats(story.engine)->hedges_sent, 1);
+    story_end(&story);
+}
+
+static void test_the_sleep_of_a_machine_is_no_work_of_a_node(void **state)
+{
+    struct story story = story_of_node_0(2, 4, 4);
+    (void)state;
+
+    story_start(&story);
+    struct story_request request = story_expect_send(&story);
+    for (uint32_t key = 0; key < 3; key++) {
+        story.now_us += key == 2 ? 600 * SECOND : MS;
+        story_symbol(&story, request.id, key);
+        story.expected = story.actions.count;
+    }
+    assert_true(story.health[0].work_us <= MS + story.options.stall_timeout_us);
+    story_end(&story);
+}
+
+static void test_some_bad_symbols_among_good_ones_cost_a_node_nothing(void **state)
+{
+    struct story story = story_of_node_0(8, 9, 9);
+    (void)state;
+
+    story_start(&story);
+    struct story_request request = story_expect_send(&story);
+    for (uint32_t key = 0; key < 9; key++) {
+        if (key % 3 == 1)
+            story_bad_symbol(&story, request.id, key);
+        else
+            story_symbol(&story, request.id, key);
+        story.expected = story.actions.count;
+    }
+    assert_int_equal(story.health[0].corrupt, 3);
+    assert_false(sw_wave_health_is_corrupt(&story.health[0]));
+    story_end(&story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +405,10 @@ int main(void)
         cmocka_unit_test(test_what_is_known_of_a_node_fades_by_half_in_a_minute),
         cmocka_unit_test(test_a_corrupt_node_is_passed_over_by_the_next_retrieval_and_not_for_ever),
         cmocka_unit_test(test_a_node_that_pushes_back_is_left_alone_for_the_time_and_then_asked_as_any_other),
+        cmocka_unit_test(test_who_asked_to_be_left_alone_is_not_asked_though_nobody_else_is_left),
+        cmocka_unit_test(test_an_idle_node_that_is_nobodys_primary_is_asked_when_a_lease_is_out),
+        cmocka_unit_test(test_the_sleep_of_a_machine_is_no_work_of_a_node),
+        cmocka_unit_test(test_some_bad_symbols_among_good_ones_cost_a_node_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
