@@ -40,12 +40,12 @@ struct sw_wave_options {
 };
 
 /*
- * The node's health, as far as one retrieval tells the next; grouped per client, guarded by its lock. All that was
- * measured fades with a half-life of a minute, so that no node is lost for ever.
+ * The node's health, as far as one retrieval tells the next; grouped per client, guarded by its lock. Its rate, its
+ * silence, and what was good and bad of it fade with a half-life of a minute, so that no node is lost for ever.
  */
 struct sw_wave_node_health {
     uint64_t down_until_us;        /* passed over until then, while a key has other candidates */
-    uint64_t pushed_back_until_us; /* not asked at all until then: it said so */
+    uint64_t pushed_back_until_us; /* not asked until then, for it said so; unless it is also corrupt */
     uint32_t failures;             /* in a row */
     uint32_t corrupt;              /* wrong bytes, unasked keys: ever */
     uint64_t measured_us;          /* when what follows was last brought up to date; 0: never */
@@ -147,7 +147,7 @@ struct sw_wave_stats {
     uint64_t required, delivered, found_local, requests, requests_failed;
     uint64_t bytes_delivered, bytes_received, bytes_wasted, symbols_wasted;
     uint64_t wasted_bytes[SW_WAVE_DROPS]; /* bytes_wasted by cause */
-    uint64_t hedges_sent, hedges_won;     /* keys asked beyond what is required; those of them that were delivered */
+    uint64_t hedges_sent, hedges_won;     /* keys of the hedges' requests; those of them that were delivered */
     uint64_t late_found;                  /* delivered though the lease was out */
     uint64_t leases_out, leases_lapsed;   /* keys whose lease ran out; lapsed */
     uint32_t requests_in_flight;
@@ -195,7 +195,9 @@ struct sw_wave_tail_symbol {
     bool hedge;
     uint64_t asked_us, arrived_us; /* in the events' time */
 };
-/* The last twentieth of the symbols that came from nodes, in the order in which they were taken. */
+/* The last of the symbols that came from nodes, in the order in which they came: a twentieth of those required at
+ * first.
+ */
 uint32_t sw_wave_tail_count(const struct sw_wave_engine *engine);
 struct sw_wave_tail_symbol sw_wave_tail_at(const struct sw_wave_engine *engine, uint32_t index);
 

@@ -86,6 +86,7 @@ static void answered(struct sw_wave_engine *engine, struct wave_request *request
     sw_wave_rate_answer(engine, request, event->type == SW_WAVE_SYMBOL ? event->bytes : 0);
     request->answered++;
     request->last_us = engine->now_us;
+    engine->forgave = false;
     sw_wave_node_alive(engine, request);
     sw_wave_lease_note(engine, request);
 }

@@ -222,6 +222,7 @@ struct sw_wave_engine {
     uint32_t probes;      /* requests in flight at nodes passed over */
     uint64_t request_seq; /* a request's number is this times slots plus its slot */
     uint64_t overdue_us;  /* no lease ends before */
+    bool forgave;         /* this machine slept, and nobody has answered since */
     uint64_t reserved_bytes;
     uint64_t symbol_bytes; /* the largest that was good; 0 until one has come */
     uint64_t keys_asked;   /* over all requests */
@@ -303,6 +304,8 @@ void sw_wave_rate_expect(struct sw_wave_engine *engine, uint32_t node);
 void sw_wave_rate_work(struct sw_wave_engine *engine, uint32_t node);
 /* How large a symbol of the node is expected to be. */
 uint64_t sw_wave_symbol_bytes(const struct sw_wave_engine *engine, const struct wave_node *node);
+/* Whether that is more than is usual, by the node's own word. */
+bool sw_wave_claims_more(const struct sw_wave_engine *engine, const struct wave_node *node);
 /* Nothing larger is taken, or fits. */
 uint64_t sw_wave_symbol_bytes_limit(const struct sw_wave_engine *engine);
 /* The time that the node needs for one symbol, and the round trip to it. */

@@ -180,6 +180,7 @@ uint32_t sw_wave_leases_cut(struct sw_wave_engine *engine, uint64_t answer_us, u
 /* This machine slept for so long: what came meanwhile waits on our side, and nobody is late for it. */
 static void forgive(struct sw_wave_engine *engine, uint64_t slept_us)
 {
+    engine->forgave = true;
     for (uint32_t slot = 0; slot < engine->slots; slot++) {
         struct wave_request *request = &engine->requests[slot];
         if (request->id == 0)
@@ -193,7 +194,7 @@ void sw_wave_leases_look(struct sw_wave_engine *engine)
 {
     if (engine->now_us < engine->overdue_us)
         return;
-    if (engine->now_us - engine->overdue_us > engine->options.lapse_us_min)
+    if (engine->now_us - engine->overdue_us > engine->options.lapse_us_min && !engine->forgave)
         forgive(engine, engine->now_us - engine->overdue_us);
     engine->overdue_us = UINT64_MAX;
     sw_wave_cheer_up(engine);

@@ -51,6 +51,9 @@ static uint32_t list_wanted(const struct sw_wave_engine *engine, uint32_t index)
         return SW_WAVE_NONE;
     if (node->open > 0 && node->open > sw_wave_open_wanted(engine, index) / 2)
         return SW_WAVE_NONE;
+    /* What one says of its symbols' size may never fit: nobody is to wait for it. */
+    if (node->queued > 0 && sw_wave_claims_more(engine, node))
+        return SW_WAVE_BUCKETS - 1;
     if (node->queued > 0)
         return bucket_of(sw_wave_answer_us(engine, node, node->open));
     if (node->first_link == SW_WAVE_NONE)
@@ -298,7 +301,7 @@ void sw_wave_node_alive(struct sw_wave_engine *engine, const struct wave_request
 
     if (health->failures > 0 && request->id >= node->trusted_since) {
         health->failures = 0;
-        health->down_until_us = 0;
+        health->down_until_us = health->pushed_back_until_us = 0;
     }
     node->late = false;
     sw_wave_rate_expect(engine, request->node);

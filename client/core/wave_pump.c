@@ -134,7 +134,8 @@ static uint32_t worth_asking(const struct sw_wave_engine *engine, uint32_t index
     if (engine->answered_count == 0 || others == 0 || engine->asked[WAVE_LEASE_RUNNING] == node->open ||
         !has_surplus(engine, need))
         return keys;
-    uint64_t bytes = sw_wave_smaller(left * sw_wave_symbol_bytes(engine, node), UINT64_MAX / 2000000);
+    uint64_t bytes =
+        sw_wave_smaller(left * sw_wave_symbol_bytes(engine, node), UINT64_MAX / 1000000 / LAST_KEY_PERCENT);
     uint64_t through_us = bytes * 1000000 / others * LAST_KEY_PERCENT / 100;
     while (keys > 0 && sw_wave_answer_us(engine, node, (uint64_t)node->open + keys - 1) > through_us)
         keys--;
@@ -313,6 +314,10 @@ static bool send_stolen(struct sw_wave_engine *engine, uint32_t index, struct ne
     uint64_t max_bytes;
     uint32_t count = 0, keys = sw_wave_request_size(engine, index, need.keys, &max_bytes);
 
+    if (keys == 0 && sw_wave_claims_more(engine, node)) {
+        sw_wave_node_unlucky(engine, index);
+        return true;
+    }
     if (keys == 0) {
         engine->wants_budget = true;
         return false;

@@ -60,6 +60,11 @@ static uint64_t usual_symbol_bytes(const struct sw_wave_engine *engine)
     return sw_wave_larger(engine->symbol_bytes ? engine->symbol_bytes : engine->options.symbol_bytes_guess, 1);
 }
 
+bool sw_wave_claims_more(const struct sw_wave_engine *engine, const struct wave_node *node)
+{
+    return node->symbol_bytes > usual_symbol_bytes(engine);
+}
+
 uint64_t sw_wave_gap_us(const struct sw_wave_engine *engine, const struct wave_node *node)
 {
     return time_of(usual_symbol_bytes(engine), rate_of(engine, node));
@@ -168,7 +173,7 @@ static void measure(struct sw_wave_engine *engine, uint32_t index)
 {
     struct wave_node *node = &engine->nodes[index];
     const struct sw_wave_node_health *health = &engine->health[index];
-    uint64_t symbol_bytes = sw_wave_symbol_bytes(engine, node);
+    uint64_t symbol_bytes = sw_wave_smaller(usual_symbol_bytes(engine), BYTES_MAX);
 
     if (node->is_known) {
         engine->known_rate -= node->rate;
@@ -253,7 +258,7 @@ void sw_wave_rate_answer(struct sw_wave_engine *engine, const struct wave_reques
     } else {
         uint64_t took_us = now_us > request->sent_us ? now_us - request->sent_us : 0;
         took_us += bytes > 0 ? 0 : sw_wave_gap_us(engine, node);
-        if (node->rate == 0)
+        if (node->rate == 0 || health->first_us == 0)
             health->first_us = took_us;
         else if (took_us < health->first_us)
             health->first_us -= (health->first_us - took_us) / 2;

@@ -58,6 +58,7 @@ static struct sw_wave_options engine_options(const struct retrieval *retrieval, 
 struct unsent {
     sw_wave_request ids[16];
     size_t count;
+    bool too_many; /* more than that: there is no memory to go on with */
 };
 
 static enum sw_trace_end why_aborted(const struct retrieval *retrieval, enum sw_status status)
@@ -74,9 +75,10 @@ static void carry_out(struct retrieval *retrieval, const struct sw_wave_action *
     switch (action->type) {
     case SW_WAVE_SEND:
         if (!sw_request_start(retrieval, action)) {
-            /* Sixteen failures for want of memory in one step end the retrieval as well as a hundred. */
             if (unsent->count < sizeof(unsent->ids) / sizeof(unsent->ids[0]))
                 unsent->ids[unsent->count++] = action->request;
+            else
+                unsent->too_many = true;
         }
         break;
     case SW_WAVE_ASK_LOCAL:
@@ -101,6 +103,7 @@ static enum verdict carry_out_all(struct retrieval *retrieval, struct sw_wave_ac
     for (size_t i = 0; i < actions.count; i++) {
         if (actions.items[i].type == SW_WAVE_DONE) {
             retrieval->done = true; /* known before the aborts that belong to it */
+            atomic_store(&retrieval->over, true);
             retrieval->status = actions.items[i].status;
         }
     }
@@ -136,8 +139,11 @@ enum verdict sw_retrieval_step(struct retrieval *retrieval, struct sw_wave_event
                                        .now_us = event->now_us,
                                        .request = unsent.ids[--unsent.count],
                                        .status = SW_NO_MEMORY};
-        struct unsent more = {.count = 0};
-        carry_out_all(retrieval, sw_wave_step(retrieval->engine, &failed), key_index, reason, &more);
+        carry_out_all(retrieval, sw_wave_step(retrieval->engine, &failed), key_index, reason, &unsent);
+    }
+    if (unsent.too_many && !retrieval->done) {
+        struct sw_wave_event end = {.type = SW_WAVE_CANCEL, .now_us = event->now_us, .status = SW_NO_MEMORY};
+        carry_out_all(retrieval, sw_wave_step(retrieval->engine, &end), key_index, reason, &unsent);
     }
     if (!retrieval->done)
         sw_retrieval_wake_at(retrieval, sw_wave_deadline(retrieval->engine));
@@ -197,7 +203,7 @@ static void tick(struct sw_task *task)
         sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
     /* While a request is held the engine does not time it: it must be told when that is over. */
     if (!retrieval->done && held)
-        sw_retrieval_wake_at(retrieval, sw_clock_us() + (uint64_t)retrieval->client->options.stall_timeout_ms * 1000);
+        sw_retrieval_wake_at(retrieval, sw_clock_us() + LEASE_US_MIN);
     pthread_cond_broadcast(&retrieval->changed);
     pthread_mutex_unlock(&retrieval->client->lock);
 }
