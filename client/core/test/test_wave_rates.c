@@ -394,6 +394,67 @@ static void test_some_bad_symbols_among_good_ones_cost_a_node_nothing(void **sta
     story_end(&story);
 }
 
+static void test_a_node_silent_at_first_is_measured_by_its_first_answer(void **state)
+{
+    const uint32_t primaries[] = {0, 1};
+    struct story story = story_of(2, primaries, 2, 2);
+    (void)state;
+
+    story.options.lease_us_min = 50 * MS;
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
+    story_start(&story);
+    struct story_request near = story_expect_send(&story), far = story_expect_send(&story);
+    story_wait(&story, 2 * MS);
+    story_deliver(&story, near.id, near.keys[0]);
+    story_wait(&story, 146 * MS);
+    assert_true(story.engine->nodes[far.node].late);
+    story_wait(&story, 2 * MS);
+    story_symbol(&story, far.id, far.keys[0]);
+    story_expect_deliver(&story, far.keys[0]);
+    assert_int_equal(story.health[far.node].first_us, 150 * MS);
+    story_end(&story);
+}
+
+/* It says that its symbols are so large that none fits while another retrieval has its share of the budget. */
+static void test_nobody_waits_for_room_that_only_one_node_claims_to_need(void **state)
+{
+    uint32_t primaries[60];
+    struct story story;
+    (void)state;
+
+    for (uint32_t i = 0; i < 60; i++)
+        primaries[i] = i % 2;
+    story = story_of(2, primaries, 60, 60);
+    story.options.hedge_keys_min = story.options.hedge_per_cent = 0;
+    story.options.request_bytes_aim = 4 * STORY_SYMBOL_BYTES;
+    story.options.first_keys_max = 4;
+    story.options.value_bytes_max = 60 * STORY_SYMBOL_BYTES;
+    story.budget.limit_bytes = 100 * STORY_SYMBOL_BYTES;
+    story_start(&story);
+    struct story_request a = story_expect_send(&story), b = story_expect_send(&story);
+    story_wait(&story, 2 * MS);
+    story_deliver(&story, a.id, a.keys[0]);
+    for (uint32_t i = 1; i < a.key_count; i++) {
+        story.expected = story.actions.count;
+        story_left_out(&story, a.id, a.keys[i], 60 * STORY_SYMBOL_BYTES);
+    }
+    story.expected = story.actions.count;
+    assert_true(sw_budget_reserve(&story.budget, 45 * STORY_SYMBOL_BYTES));
+    story_ended(&story, a.id, SW_OK);
+    story.expected = story.actions.count;
+    for (uint32_t i = 0; i < b.key_count; i++) {
+        story_symbol(&story, b.id, b.keys[i]);
+        story.expected = story.actions.count;
+        story_taken(&story, b.keys[i]);
+        story.expected = story.actions.count;
+    }
+    story_ended(&story, b.id, SW_OK);
+    story.expected = story.actions.count;
+    assert_true(story.engine->nodes[b.node].open > 0);
+    sw_budget_release(&story.budget, 45 * STORY_SYMBOL_BYTES);
+    story_end(&story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_what_is_known_of_a_node_fades_by_half_in_a_minute),
         cmocka_unit_test(test_a_corrupt_node_is_passed_over_by_the_next_retrieval_and_not_for_ever),
         cmocka_unit_test(test_a_node_that_pushes_back_is_left_alone_for_the_time_and_then_asked_as_any_other),
+        cmocka_unit_test(test_a_node_silent_at_first_is_measured_by_its_first_answer),
+        cmocka_unit_test(test_nobody_waits_for_room_that_only_one_node_claims_to_need),
         cmocka_unit_test(test_who_asked_to_be_left_alone_is_not_asked_though_nobody_else_is_left),
         cmocka_unit_test(test_an_idle_node_that_is_nobodys_primary_is_asked_when_a_lease_is_out),
         cmocka_unit_test(test_the_sleep_of_a_machine_is_no_work_of_a_node),
