@@ -275,7 +275,7 @@ void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_reques
         backoff_us = backoff_us > UINT64_MAX >> doublings ? UINT64_MAX : backoff_us << doublings;
         if (health->failures < UINT32_MAX)
             health->failures++;
-        health->down_until_us = sw_wave_later(engine->now_us, backoff_us);
+        health->down_until_us = sw_wave_larger(sw_wave_later(engine->now_us, backoff_us), health->pushed_back_until_us);
         node->trusted_since = sw_wave_next_request(engine);
     }
     sw_wave_pass_over(engine, request->node);
