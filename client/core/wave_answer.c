@@ -5,7 +5,6 @@
  * (keys that were not asked, answers twice, more bytes than allowed) changes nothing but the node's standing.
  */
 #include "client/core/wave_internal.h"
-#include <assert.h>
 #include <string.h>
 
 /* Where in the request a key is, SW_WAVE_NONE if nowhere; looked for from where the last of its kind was. */

@@ -11,7 +11,6 @@
  * allowance.
  */
 #include "client/core/wave_internal.h"
-#include <assert.h>
 
 /* Idle nodes that are looked at before it is taken that none is worth asking. */
 #define IDLE_LOOKS 8

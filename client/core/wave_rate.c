@@ -7,7 +7,6 @@
  * of a minute, and is weighed against what the other nodes do: a node of which little is known counts as one of them.
  */
 #include "client/core/wave_internal.h"
-#include <assert.h>
 
 #define SECOND_US 1000000
 /* Of a network of which nothing is known. */

@@ -1,7 +1,8 @@
 /*
  * Reports: what a retrieval or a store did, in numbers.
  *
- * A report is made by the library and freed by the caller. Its structs only ever grow at their ends.
+ * A report is made by the library and freed by the caller. Its structs only ever grow at their ends; since they stand
+ * in arrays and in one another, a program is compiled again with the header of the library that it runs with.
  */
 #ifndef SYMWAVE_REPORT_H
 #define SYMWAVE_REPORT_H
