@@ -241,7 +241,7 @@ static void test_slow_sink_slows_the_network_and_stays_in_budget(void **state)
     assert_int_equal(sw_retrieve_stream(small, keys, 500, NULL, &sink, &report, NULL), SW_OK);
     assert_int_equal(values.wrong, 0);
     assert_true(report->budget_high_water_bytes <= 2u << 20);
-    assert_int_equal(report->wave_count, 1); /* a sink's slowness is not held against a node */
+    assert_int_equal(report->requests_failed, 0); /* a sink's slowness is not held against a node */
     sw_report_free(report);
     value_sink_clear(&values);
     sw_client_close(small);
