@@ -83,9 +83,10 @@ static void test_early_stop_fetches_no_more_than_required(void **state)
     const struct sw_retrieve_options options = {.size = sizeof(options), .required = VALUES * 17 / 100};
     struct sw_report *report = retrieve(client, VALUES, &options, SW_OK);
     assert_int_equal(report->found_network, VALUES * 17 / 100);
-    assert_int_equal(report->waves[0].keys_asked, VALUES * 17 / 100);
-    assert_int_equal(report->symbols_wasted, 0);
-    assert_int_equal(report->bytes_received, (uint64_t)(VALUES * 17 / 100) * VALUE_BYTES);
+    /* But for hedges: 32 keys, where nodes are late. */
+    assert_true(report->waves[0].keys_asked <= VALUES * 17 / 100 + 32);
+    assert_int_equal(report->bytes_received, (uint64_t)(VALUES * 17 / 100) * VALUE_BYTES + report->bytes_wasted);
+    assert_true(report->symbols_wasted <= 32);
     sw_report_free(report);
 }
 
