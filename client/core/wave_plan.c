@@ -262,6 +262,12 @@ void sw_wave_pass_over(struct sw_wave_engine *engine, uint32_t index)
     sw_wave_cheer_up(engine);
 }
 
+static uint64_t backoff_us(const struct sw_wave_engine *engine, uint32_t doublings)
+{
+    uint64_t us = engine->options.down_backoff_us;
+    return us > UINT64_MAX >> doublings ? UINT64_MAX : us << doublings;
+}
+
 void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_request *request)
 {
     struct wave_node *node = &engine->nodes[request->node];
@@ -271,11 +277,10 @@ void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_reques
     if (request->id >= node->trusted_since) {
         uint32_t doublings =
             health->failures < SW_WAVE_BACKOFF_DOUBLINGS ? health->failures : SW_WAVE_BACKOFF_DOUBLINGS;
-        uint64_t backoff_us = engine->options.down_backoff_us;
-        backoff_us = backoff_us > UINT64_MAX >> doublings ? UINT64_MAX : backoff_us << doublings;
+        uint64_t until_us = sw_wave_later(engine->now_us, backoff_us(engine, doublings));
         if (health->failures < UINT32_MAX)
             health->failures++;
-        health->down_until_us = sw_wave_larger(sw_wave_later(engine->now_us, backoff_us), health->pushed_back_until_us);
+        health->down_until_us = sw_wave_larger(until_us, health->pushed_back_until_us);
         node->trusted_since = sw_wave_next_request(engine);
     }
     sw_wave_pass_over(engine, request->node);
@@ -285,7 +290,7 @@ void sw_wave_node_failed(struct sw_wave_engine *engine, const struct wave_reques
 void sw_wave_node_pushed_back(struct sw_wave_engine *engine, uint32_t node, uint64_t pushback_us)
 {
     uint64_t until_us = sw_wave_later(engine->now_us, pushback_us);
-    uint64_t longest_us = sw_wave_later(engine->now_us, engine->options.down_backoff_us << SW_WAVE_BACKOFF_DOUBLINGS);
+    uint64_t longest_us = sw_wave_later(engine->now_us, backoff_us(engine, SW_WAVE_BACKOFF_DOUBLINGS));
     struct sw_wave_node_health *health = &engine->health[node];
 
     health->down_until_us = sw_wave_larger(health->down_until_us, sw_wave_smaller(until_us, longest_us));
