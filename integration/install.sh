@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Installs what is missing to build Symwave (no argument), or to build it and run all its tests (--tests): Debian
-# packages through apt, and grpcurl through Go. Prints what it does; does nothing where nothing is missing.
+# Installs what is missing to build Symwave (no argument), to build it and run all its tests (--tests), or to run its
+# benchmarks (--bench): Debian packages through apt, grpcurl and ghz through Go. Prints what it does; does nothing where
+# nothing is missing.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 # grpcurl at a version that Debian 12's Go 1.19 builds.
 grpcurl_module=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
+# ghz, which loads a gRPC server, likewise.
+ghz_module=github.com/bojand/ghz/cmd/ghz@v0.117.0
 
 # To build: gcc brings libc6-dev only as a recommendation, descriptor.proto is in libprotobuf-dev. To run the demo: time.
 packages=(
@@ -16,6 +19,8 @@ packages=(
 )
 # To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
 test_packages=(b3sum clang libclang-rt-14-dev clang-format)
+# What the benchmarks measure beside, and what draws their plot.
+bench_packages=(nginx-light aria2 curl python3-grpcio python3-protobuf rocksdb-tools gnuplot-nox)
 
 is_installed() {
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
@@ -48,29 +53,37 @@ install_packages() {
         apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# Builds grpcurl; Go's caches go with it, so that one file is left.
-install_grpcurl() {
+# install_go_tool NAME MODULE: builds it; Go's caches go with it, so that one file is left.
+install_go_tool() {
     local folder
     folder=$(mktemp -d)
     mkdir -p "$tools"
-    echo "grpcurl is missing: building it into $tools"
+    echo "$1 is missing: building it into $tools"
     run env GOPATH="$folder/path" GOCACHE="$folder/cache" GOFLAGS=-modcacherw GOBIN="$tools" \
-        go install "$grpcurl_module" || { rm -rf -- "$folder"; die "cannot build grpcurl"; }
+        go install "$2" || { rm -rf -- "$folder"; die "cannot build $1"; }
     rm -rf -- "$folder"
 }
 
+go_tools=()
 case "$*" in
 "") ;;
---tests) packages+=("${test_packages[@]}") ;;
-*) die "usage: ${0##*/} [--tests]" ;;
+--tests)
+    packages+=("${test_packages[@]}")
+    find_tool grpcurl >/dev/null || go_tools+=(grpcurl "$grpcurl_module")
+    ;;
+--bench)
+    packages+=("${bench_packages[@]}")
+    find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
+    ;;
+*) die "usage: ${0##*/} [--tests | --bench]" ;;
 esac
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
     die "this is not Debian; install what these packages hold: ${packages[*]}, and grpcurl for the tests"
-if [[ $* == --tests ]] && ! find_grpcurl >/dev/null; then
+if ((${#go_tools[@]} > 0)); then
     have_go || packages+=(golang-go)
     packages+=(ca-certificates)
 fi
 install_packages "${packages[@]}"
-if [[ $* == --tests ]] && ! find_grpcurl >/dev/null; then
-    install_grpcurl
+if ((${#go_tools[@]} > 0)); then
+    install_go_tool "${go_tools[@]}"
 fi

@@ -26,9 +26,9 @@ job_count() {
     echo $((processors < memory_gib ? processors : memory_gib))
 }
 
-# The grpcurl that is there: the one on the path or the one that install.sh made. Fails where there is none.
-find_grpcurl() {
-    command -v grpcurl || { [[ -x $tools/grpcurl ]] && echo "$tools/grpcurl"; }
+# A tool that is there: the one on the path or the one that install.sh made. Fails where there is none.
+find_tool() {
+    command -v "$1" || { [[ -x $tools/$1 ]] && echo "$tools/$1"; }
 }
 
 # ---- processes and a folder that end with the script ----

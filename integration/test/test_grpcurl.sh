@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
-grpcurl=$(find_grpcurl) || { echo "there is no grpcurl: integration/install.sh --tests builds one"; exit 77; }
+grpcurl=$(find_tool grpcurl) || { echo "there is no grpcurl: integration/install.sh --tests builds one"; exit 77; }
 for tool in b3sum jq; do
     command -v "$tool" >/dev/null || { echo "there is no $tool"; exit 77; }
 done
