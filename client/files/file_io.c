@@ -60,6 +60,19 @@ enum sw_status sw_file_write(int fd, const char *path, const void *bytes, size_t
     return SW_OK;
 }
 
+enum sw_status sw_file_extend(int fd, const char *path, uint64_t bytes, struct sw_error *error)
+{
+    int code;
+
+    /* Not posix_fallocate: where the file system cannot reserve, that writes to every block. */
+    do
+        code = fallocate(fd, 0, 0, (off_t)bytes) == 0 ? 0 : errno;
+    while (code == EINTR);
+    if (code == EOPNOTSUPP || code == ENOSYS)
+        code = ftruncate(fd, (off_t)bytes) == 0 ? 0 : errno;
+    return code == 0 ? SW_OK : sw_file_error(error, "write", path, code);
+}
+
 enum sw_status sw_file_open(const char *path, int *fd, uint64_t *bytes, struct sw_error *error)
 {
     struct stat facts;

@@ -16,6 +16,9 @@ enum sw_status sw_file_read(int fd, const char *path, void *bytes, size_t count,
 enum sw_status sw_file_write(int fd, const char *path, const void *bytes, size_t count, uint64_t offset,
                              struct sw_error *error);
 
+/* Makes a file so long, with room on its disk for all of it where the file system can promise that. */
+enum sw_status sw_file_extend(int fd, const char *path, uint64_t bytes, struct sw_error *error);
+
 /* Opens a file for reading; SW_INVALID_ARGUMENT where it is no regular one. The caller closes *fd. */
 enum sw_status sw_file_open(const char *path, int *fd, uint64_t *bytes, struct sw_error *error);
 

@@ -101,9 +101,8 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
         if (workspace->found_bytes > 0 && ftruncate(workspace->fd, 0) != 0)
             status = sw_file_error(error, "write", workspace->path, errno);
     }
-    if (status == SW_OK && (!kept || workspace->found_bytes < workspace->repair_start) &&
-        ftruncate(workspace->fd, (off_t)workspace->repair_start) != 0)
-        status = sw_file_error(error, "write", workspace->path, errno);
+    if (status == SW_OK && (!kept || workspace->found_bytes < workspace->repair_start))
+        status = sw_file_extend(workspace->fd, workspace->path, workspace->repair_start, error);
     for (uint32_t sbn = 0; sbn < workspace->layout->params.blocks; sbn++)
         workspace->kept += workspace->blocks[sbn].count;
     return status;

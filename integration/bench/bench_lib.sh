@@ -42,11 +42,6 @@ version_of() {
     dpkg-query -W -f='${Version}' "$1" 2>/dev/null || echo none
 }
 
-# Bytes of a file system's cache that are not on disk yet disturb what comes next.
-settle() {
-    sync
-}
-
 # CPU seconds, user and system, of processes that run: cpu_of PID...
 cpu_of() {
     local pid ticks=0
@@ -70,4 +65,88 @@ reset_peaks() {
     for pid in "$@"; do
         echo 5 >"/proc/$pid/clear_refs"
     done
+}
+
+# ---- nodes and what is fetched from them; for the rows that have a work folder ----
+
+# start_nodes COUNT: nodes in nodes.yaml, on the data that there is of them; their process ids go into $pids.
+start_nodes() {
+    local i id address
+    pids=()
+    for ((i = 0; i < $1; i++)); do
+        id=node-$(printf %04d "$i")
+        address=$(sed -n "s/^  address: //p" nodes.yaml | sed -n "$((i + 1))p")
+        start_node "$id" "${address:-127.0.0.1:0}"
+        pids+=("$node_pid")
+        [[ -n $address ]] || printf -- '- id: %s\n  address: %s\n' "$id" "$node_address" >>nodes.yaml
+    done
+}
+
+stop_nodes() {
+    local pid
+    kill "${pids[@]}"
+    for pid in "${pids[@]}"; do
+        wait "$pid"
+        forget_child "$pid"
+    done
+}
+
+# load_nodes COUNT FILE [FOLDER]: COUNT nodes with the pieces of a file; started anew, so that none reads from memory what
+# another reads from its files.
+load_nodes() {
+    local count=$1
+    shift
+    echo "nodes:" >nodes.yaml
+    start_nodes "$count"
+    "$bin/bench_fetch" "$piece_bytes" load nodes.yaml "$1" keys "${@:2}"
+    stop_nodes
+    start_nodes "$count"
+    sync
+}
+
+# note WHAT FIGURES: a sample of the case that is measured.
+note() {
+    local list
+    read -ra list <<<"$2"
+    ((${#list[@]} > 0)) || die "$case, $1: no figures"
+    printf '%s, %s: %s\n' "$case" "$1" "$2" >&2
+    sample "$row" "$case" "$1" "${list[@]}"
+}
+
+# Symwave's figures and its nodes' CPU and memory.
+fetch() {
+    local before after what=$1 list
+    shift
+    before=$(cpu_of "${pids[@]}")
+    reset_peaks "${pids[@]}"
+    list=$("$@")
+    after=$(cpu_of "${pids[@]}")
+    note "$what" "$list $(awk -v a="$after" -v b="$before" -v bytes="$bytes" \
+        'BEGIN { printf "server_cpu_s_per_gb=%.3f", (a - b) / bytes * 1e9 }') server_peak_mib=$(peak_of "${pids[@]}")"
+}
+
+fetch_to_file() {
+    "$bin/bench_fetch" "$piece_bytes" fetch nodes.yaml keys "$task" out
+}
+
+compare_out() {
+    cmp file out || die "what came is not what was stored"
+    rm out
+}
+
+# Raw TCP in the way that is the fastest here: it is measured first.
+choose_raw() {
+    local way threads speed best=0
+    for way in pwrite splice; do
+        for threads in 1 2; do
+            ((threads <= count)) || continue
+            speed=$("$bin/bench_raw" file out "$count" "$threads" "$way" | sed 's/mb_per_s=\([0-9]*\).*/\1/')
+            printf '%s, raw TCP by %s, %s threads: %s MB/s\n' "$case" "$way" "$threads" "$speed" >&2
+            if ((speed > best)); then
+                best=$speed raw_way=$way raw_threads=$threads
+            fi
+        done
+    done
+    rm out
+    command_line "$row" "$case, raw TCP" "bench_raw file out $count $raw_threads $raw_way"
 }

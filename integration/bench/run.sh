@@ -3,7 +3,7 @@
 #
 #     integration/bench/run.sh [NAME...]
 #
-# NAME is fetch, store, server, routing or engine; all of them where nothing is said. Each compares things that are
+# NAME is routing, engine, server, store, fetch or scaling; all of them where nothing is said. Each compares things that are
 # measured in turn, ROUNDS times (5), and prints medians, ranges and ratios; the same goes as JSON to OUT
 # (build/bench.json). It installs what it measures beside: nginx, aria2, the Python client's packages, db_bench, ghz.
 # A machine that does anything else meanwhile measures that too. BYTES (4 GiB) is what fetch and store move; the disk
@@ -13,10 +13,10 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/bench_lib.sh"
 
 names=("$@")
 if ((${#names[@]} == 0)); then
-    names=(routing engine server store fetch)
+    names=(routing engine server store fetch scaling)
 fi
 for name in "${names[@]}"; do
-    [[ -f $bench/rows/$name.sh ]] || die "there is no row \"$name\": fetch, store, server, routing, engine"
+    [[ -f $bench/rows/$name.sh ]] || die "there is no row \"$name\": routing, engine, server, store, fetch, scaling"
 done
 cd -- "$root"
 "$root/integration/install.sh" --bench
