@@ -41,17 +41,21 @@ struct sw_wave_action *sw_wave_act(struct sw_wave_engine *engine, enum sw_wave_a
     return action;
 }
 
+static void count_waste(struct sw_wave_engine *engine, uint64_t bytes, enum sw_wave_drop reason)
+{
+    engine->stats.bytes_wasted += bytes;
+    engine->stats.wasted_bytes[reason] += bytes;
+    engine->stats.symbols_wasted++;
+}
+
 void sw_wave_drop(struct sw_wave_engine *engine, const struct sw_wave_event *event, enum sw_wave_drop reason)
 {
     struct sw_wave_action *action = sw_wave_act(engine, SW_WAVE_DROP);
     action->request = event->request;
     action->key_index = event->key_index;
     action->reason = reason;
-    if (event->request != SW_WAVE_LOCAL) {
-        engine->stats.bytes_wasted += event->bytes;
-        engine->stats.wasted_bytes[reason] += event->bytes;
-        engine->stats.symbols_wasted++;
-    }
+    if (event->request != SW_WAVE_LOCAL)
+        count_waste(engine, event->bytes, reason);
 }
 
 void sw_wave_finish(struct sw_wave_engine *engine, enum sw_status status)
@@ -117,8 +121,12 @@ static void on_taken(struct sw_wave_engine *engine, const struct sw_wave_event *
 static void on_sink_failed(struct sw_wave_engine *engine, const struct sw_wave_event *event)
 {
     assert(event->key_index < engine->key_count && event->status != SW_OK);
+    const struct wave_key *key = &engine->states[event->key_index];
+
     sw_wave_key_move(engine, event->key_index, WAVE_KEY_LEFT);
-    release_delivery(engine, &engine->states[event->key_index]);
+    release_delivery(engine, key);
+    if (!(key->flags & WAVE_KEY_LOCAL))
+        count_waste(engine, key->bytes, SW_WAVE_DROP_LATE);
     if (engine->phase != WAVE_DONE)
         sw_wave_finish(engine, event->status);
 }

@@ -67,7 +67,7 @@ enum sw_wave_event_type {
     SW_WAVE_SYMBOL,
     SW_WAVE_LOCAL_DONE,  /* the last ASK_LOCAL is answered */
     SW_WAVE_TAKEN,       /* the sink took key_index: it counts */
-    SW_WAVE_SINK_FAILED, /* the sink did not take key_index: the retrieval ends with status */
+    SW_WAVE_SINK_FAILED, /* the sink did not take key_index: the retrieval ends with status, unless it is over */
     SW_WAVE_MISSING,     /* the node of request lacks key */
     SW_WAVE_CORRUPT,     /* the node of request holds key, and knows that its bytes are bad */
     SW_WAVE_LEFT_OUT,    /* the node of request did not send key for want of max_bytes; bytes: size of the one that did

@@ -57,10 +57,15 @@ static void give(struct retrieval *retrieval, uint32_t key_index, const void *va
 void sw_retrieval_deliver_next(struct retrieval *retrieval)
 {
     struct delivery *delivery = retrieval->first_delivery;
-    bool wanted = !retrieval->done;
     retrieval->first_delivery = delivery->next;
     if (!retrieval->first_delivery)
         retrieval->last_delivery = &retrieval->first_delivery;
+    const bool wanted = !retrieval->done;
+    if (!wanted) { /* enough came before it */
+        struct sw_wave_event event = {
+            .type = SW_WAVE_SINK_FAILED, .key_index = delivery->key_index, .status = SW_CANCELLED};
+        sw_retrieval_step(retrieval, &event, NULL, NULL);
+    }
     pthread_mutex_unlock(&retrieval->client->lock);
     if (wanted)
         give(retrieval, delivery->key_index, delivery->value, delivery->value_bytes,

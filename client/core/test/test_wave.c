@@ -221,6 +221,10 @@ static void test_a_sink_that_fails_ends_it_with_its_status(void **state)
     assert_int_equal(story_expect(&story, SW_WAVE_ABORT).request, request.id);
     story_expect_done(&story, SW_NO_SPACE);
     assert_false(sw_wave_key_is_delivered(story.engine, 1));
+    const struct sw_wave_stats *stats = sw_wave_stats(story.engine);
+    assert_int_equal(stats->symbols_wasted, 1);
+    assert_int_equal(stats->bytes_wasted, stats->bytes_received);
+    assert_int_equal(stats->wasted_bytes[SW_WAVE_DROP_LATE], stats->bytes_received);
     story_end(&story);
 }
 

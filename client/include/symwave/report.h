@@ -90,7 +90,7 @@ struct sw_report {
     uint64_t wasted_corrupt_bytes;   /* wrong or too large */
     uint64_t wasted_unasked_bytes;   /* of keys that were not asked of the node */
     uint64_t wasted_duplicate_bytes; /* of keys that the node had answered */
-    uint64_t wasted_late_bytes;      /* after the end, or after their request was given up */
+    uint64_t wasted_late_bytes;      /* too late for the sink, or after their request was given up */
     uint64_t wasted_hedge_bytes;     /* asked of two nodes, of which the other one's came first */
     /* Keys asked of a second node since the first was late: how many, whose symbol was taken, and the others. */
     uint64_t hedges_sent;
