@@ -40,8 +40,11 @@ uint32_t sw_wave_request_size(const struct sw_wave_engine *engine, uint32_t inde
         keys = sw_wave_smaller(keys, node->queued);
     if (node->passed_over)
         return size_probe(engine, keys, expected, aim, room, max_bytes);
-    /* Several small ones: when half is answered, the next is on its way. */
-    if (node->rate > 0)
+    /*
+     * Several small ones: when half is answered, the next is on its way. But not where the budget holds the nodes back
+     * and not the way to them: then few large ones cost less.
+     */
+    if (node->rate > 0 && room >= engine->budget->limit_bytes / 4)
         wanted = (wanted + 1) / 2;
     keys = sw_wave_smaller(keys, sw_wave_smaller(aim / expected, wanted));
     uint64_t fitting = sw_wave_smaller(keys, room / expected);

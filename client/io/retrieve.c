@@ -14,7 +14,9 @@
 #define DOWN_BACKOFF_US 500000
 /* What one request asks for: below this it is not worth its round trip, above that many are as fast and hold less. */
 #define REQUEST_BYTES_MIN 65536
-#define REQUEST_BYTES_MAX (1u << 20)
+#define REQUEST_BYTES_MAX (2u << 20)
+/* No request takes more of the budget than leaves room for so many. */
+#define REQUESTS_MIN 16
 /* Work that lies ready at a node: what a busy machine may take to send the next request, and little more. */
 #define QUEUE_US 20000
 /* No answer is late before, so that a node that was busy for a moment is not asked twice. */
@@ -28,7 +30,8 @@ static struct sw_wave_options engine_options(const struct retrieval *retrieval, 
 {
     const struct sw_client_options *o = &retrieval->client->options;
     const struct sw_retrieve_options *own = &retrieval->options;
-    uint64_t aim = o->budget_bytes / 32 < REQUEST_BYTES_MAX ? o->budget_bytes / 32 : REQUEST_BYTES_MAX;
+    uint64_t share = o->budget_bytes / REQUESTS_MIN;
+    uint64_t aim = share < REQUEST_BYTES_MAX ? share : REQUEST_BYTES_MAX;
     return (struct sw_wave_options){
         .candidates = o->candidates,
         .request_keys_max = o->request_keys_max,

@@ -27,7 +27,7 @@ struct sw_client_options {
     size_t size;
     /*
      * Bytes asked for and not yet in a sink, and bytes read and not yet stored; default 32 MiB, 1 MiB to 16 GiB.
-     * Enough to keep 32 requests of 16 symbols of 64 KiB in flight.
+     * Enough to keep 16 requests of 32 symbols of 64 KiB in flight.
      */
     uint64_t budget_bytes;
     /* Candidates a key, the design's K; default 6, 1 to 16. Must be the same in every client of a network. */
