@@ -93,6 +93,7 @@ static const char *check_lists(const struct sw_wave_engine *engine, uint32_t lis
             in_lists++;
         }
         MUST(engine->lists[l].last == previous);
+        MUST(l >= SW_WAVE_BUCKETS || (engine->buckets >> l & 1) == (previous != SW_WAVE_NONE));
     }
     MUST(listed == in_lists);
     return NULL;

@@ -37,7 +37,8 @@
 #define SW_WAVE_LIFE_BYTES_PER_SEC 65536
 /* The backoff of a node that fails doubles this often. */
 #define SW_WAVE_BACKOFF_DOUBLINGS 5
-/* Lists of nodes that are ready for a request, by the time in which they would answer its first key: two an octave. */
+/* Lists of nodes that are ready for a request, by the time in which they would answer its first key: two an octave. As
+ * many as a word has bits. */
 #define SW_WAVE_BUCKETS 64
 /* Keys of a node's candidates that are looked at when it has nothing of its own to do. */
 #define SW_WAVE_STEAL_LOOKS 512
@@ -111,6 +112,8 @@ struct wave_node {
     uint64_t last_us;              /* it answered last, or was given work when it had none */
     uint64_t rate;                 /* bytes a second, as measured; 0: not known */
     uint64_t useful_rate;          /* of good symbols, its present silence counted */
+    uint64_t gap_us;               /* the time that it needs for a symbol of gap_bytes at that rate */
+    uint64_t gap_bytes;
     uint64_t first_us;             /* the time to its first symbol, as measured, with rate */
     bool is_known;                 /* its rate is of more than its first symbol, and in the engine's sums */
     uint64_t due_round_trip_us;    /* what was expected of it when it was last known to be well: leases go by that */
@@ -210,6 +213,7 @@ struct sw_wave_engine {
     struct wave_node *nodes;
     uint32_t queued_passed_over; /* keys queued at nodes that are passed over */
     struct wave_list lists[WAVE_LISTS];
+    uint64_t buckets;                    /* bit b: that bucket has nodes */
     uint64_t wake_us;                    /* none of those passed over is to be asked as any other before */
     uint64_t known_rate, known_first_us; /* sums over the nodes that were measured */
     uint32_t known_count;
@@ -348,6 +352,8 @@ void sw_wave_cheer_up(struct sw_wave_engine *engine);
 void sw_wave_node_unlucky(struct sw_wave_engine *engine, uint32_t node);
 /* Nodes whose time has come are asked as any other again. */
 void sw_wave_wake(struct sw_wave_engine *engine);
+/* The first of the nodes that would answer first, of those that are ready; SW_WAVE_NONE if there is none. */
+uint32_t sw_wave_ready_first(const struct sw_wave_engine *engine);
 /* A node with keys waiting that is passed over, and did not ask to be left alone; SW_WAVE_NONE if there is none. */
 uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine);
 /* How many keys only nodes passed over can still give, as far as is known. */

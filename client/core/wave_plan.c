@@ -32,9 +32,7 @@ static uint32_t requests_allowed(const struct sw_wave_engine *engine, uint32_t n
 /* Two an octave. */
 static uint32_t bucket_of(uint64_t us)
 {
-    uint32_t octave = 0;
-    while (us >> octave > 1)
-        octave++;
+    uint32_t octave = us > 1 ? 63 - (uint32_t)__builtin_clzll(us) : 0;
     uint32_t bucket = octave * 2 + (octave > 0 && us >> (octave - 1) & 1);
     return bucket < SW_WAVE_BUCKETS ? bucket : SW_WAVE_BUCKETS - 1;
 }
@@ -73,6 +71,8 @@ static void list_remove(struct sw_wave_engine *engine, struct wave_node *node)
         engine->nodes[node->list_next].list_previous = node->list_previous;
     else
         list->last = node->list_previous;
+    if (list->first == SW_WAVE_NONE && node->list < SW_WAVE_BUCKETS)
+        engine->buckets &= ~(UINT64_C(1) << node->list);
     node->list = SW_WAVE_NONE;
 }
 
@@ -89,6 +89,8 @@ static void list_append(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     else
         list->first = index;
     list->last = index;
+    if (list_index < SW_WAVE_BUCKETS)
+        engine->buckets |= UINT64_C(1) << list_index;
 }
 
 /* Puts the node into the list where it belongs now; at its end, so that ties go round. */
@@ -318,6 +320,11 @@ void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node, uint32_t 
     engine->nodes[node].strikes += times;
     sw_wave_health_judge(engine, node, 0, times);
     sw_wave_pass_over(engine, node);
+}
+
+uint32_t sw_wave_ready_first(const struct sw_wave_engine *engine)
+{
+    return engine->buckets ? engine->lists[__builtin_ctzll(engine->buckets)].first : SW_WAVE_NONE;
 }
 
 uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine)

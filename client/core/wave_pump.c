@@ -97,18 +97,11 @@ static bool may_probe(const struct sw_wave_engine *engine)
 
 static uint32_t pick_node(struct sw_wave_engine *engine)
 {
-    for (uint32_t list = 0; list < SW_WAVE_BUCKETS;) {
-        uint32_t node = engine->lists[list].first;
-        if (node == SW_WAVE_NONE) {
-            list++;
-        } else if (sw_wave_is_passed_over(engine, node)) { /* another retrieval found it down */
-            sw_wave_pass_over(engine, node);
-            list = 0;
-        } else {
-            return node;
-        }
-    }
-    return SW_WAVE_NONE;
+    uint32_t node;
+
+    while ((node = sw_wave_ready_first(engine)) != SW_WAVE_NONE && sw_wave_is_passed_over(engine, node))
+        sw_wave_pass_over(engine, node); /* another retrieval found it down */
+    return node;
 }
 
 /* Whether there are many more keys to ask than are required. */
@@ -333,13 +326,11 @@ static bool send_stolen(struct sw_wave_engine *engine, uint32_t index, struct ne
 /* The node that would answer first of those that are ready or idle. */
 static uint32_t quickest(const struct sw_wave_engine *engine)
 {
-    uint32_t idle = engine->lists[WAVE_LIST_IDLE].first;
-    uint32_t node = idle == SW_WAVE_NONE ? engine->lists[WAVE_LIST_UNLUCKY].first : idle;
+    uint32_t ready = sw_wave_ready_first(engine), idle = engine->lists[WAVE_LIST_IDLE].first;
 
-    for (uint32_t list = 0; list < SW_WAVE_BUCKETS; list++)
-        if (engine->lists[list].first != SW_WAVE_NONE)
-            return engine->lists[list].first;
-    return node;
+    if (ready != SW_WAVE_NONE)
+        return ready;
+    return idle == SW_WAVE_NONE ? engine->lists[WAVE_LIST_UNLUCKY].first : idle;
 }
 
 /*

@@ -66,7 +66,11 @@ bool sw_wave_claims_more(const struct sw_wave_engine *engine, const struct wave_
 
 uint64_t sw_wave_gap_us(const struct sw_wave_engine *engine, const struct wave_node *node)
 {
-    return time_of(usual_symbol_bytes(engine), rate_of(engine, node));
+    uint64_t bytes = usual_symbol_bytes(engine);
+
+    if (node->rate > 0 && node->gap_bytes == bytes)
+        return node->gap_us;
+    return time_of(bytes, rate_of(engine, node));
 }
 
 uint64_t sw_wave_round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node)
@@ -194,6 +198,8 @@ static void measure(struct sw_wave_engine *engine, uint32_t index)
         node->rate = node->first_us > 0 ? rate_of_first(engine, node->first_us, symbol_bytes) : typical_rate(engine);
     }
     node->useful_rate = useful_rate(engine, index, symbol_bytes);
+    node->gap_us = time_of(symbol_bytes, node->useful_rate);
+    node->gap_bytes = symbol_bytes;
     sw_wave_rate_work(engine, index);
 }
 
