@@ -78,6 +78,22 @@ static const char *check_links(const struct sw_wave_engine *engine, uint32_t n, 
     return NULL;
 }
 
+/* The keys that wait for a node, by the nodes that they may be taken from it for. */
+static const char *check_waiting(const struct sw_wave_engine *engine, uint32_t n)
+{
+    uint32_t waiting[SW_WAVE_COUNTED_NODES_MAX] = {0}, nodes = sw_route_table_count(engine->table), left;
+
+    MUST((engine->window.waiting != NULL) == (nodes <= SW_WAVE_COUNTED_NODES_MAX));
+    if (!engine->window.waiting)
+        return NULL;
+    for (uint32_t i = engine->nodes[n].queue_first; i != SW_WAVE_NONE; i = engine->states[i].next)
+        for (left = engine->window.linked[engine->states[i].slot]; left > 0; left &= left - 1)
+            waiting[sw_wave_window_nodes(engine, i)[__builtin_ctz(left)]]++;
+    for (uint32_t other = 0; other < nodes; other++)
+        MUST(engine->window.waiting[other * nodes + n] == waiting[other]);
+    return NULL;
+}
+
 static const char *check_lists(const struct sw_wave_engine *engine, uint32_t listed)
 {
     uint32_t in_lists = 0;
@@ -109,6 +125,8 @@ static const char *check_nodes(const struct sw_wave_engine *engine)
         const char *broken = check_queue(engine, n);
         if (!broken)
             broken = check_links(engine, n, &links);
+        if (!broken)
+            broken = check_waiting(engine, n);
         if (broken)
             return broken;
         queued += node->queued;

@@ -40,6 +40,8 @@
 /* Lists of nodes that are ready for a request, by the time in which they would answer its first key: two an octave. As
  * many as a word has bits. */
 #define SW_WAVE_BUCKETS 64
+/* Up to so many nodes it is counted which may take keys from which. */
+#define SW_WAVE_COUNTED_NODES_MAX 256
 /* Keys of a node's candidates that are looked at when it has nothing of its own to do. */
 #define SW_WAVE_STEAL_LOOKS 512
 
@@ -91,6 +93,8 @@ struct wave_window {
     uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
     uint32_t *nodes;           /* slot x candidates, in the order of waves */
     struct wave_link *links;   /* the same */
+    uint32_t *waiting; /* of each node, for each node: keys in that one's queue that this one may be asked for; NULL
+                          where there are many nodes, as then each has few keys to look through */
 };
 
 struct wave_node {
@@ -114,9 +118,9 @@ struct wave_node {
     uint64_t useful_rate;          /* of good symbols, its present silence counted */
     uint64_t gap_us;               /* the time that it needs for a symbol of gap_bytes at that rate */
     uint64_t gap_bytes;
-    uint64_t first_us;             /* the time to its first symbol, as measured, with rate */
-    bool is_known;                 /* its rate is of more than its first symbol, and in the engine's sums */
-    uint64_t due_round_trip_us;    /* what was expected of it when it was last known to be well: leases go by that */
+    uint64_t first_us;          /* the time to its first symbol, as measured, with rate */
+    bool is_known;              /* its rate is of more than its first symbol, and in the engine's sums */
+    uint64_t due_round_trip_us; /* what was expected of it when it was last known to be well: leases go by that */
     uint64_t due_gap_us;
     uint64_t busy_rate; /* what of it is in the engine's busy_rate */
 };
@@ -291,6 +295,9 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index);
 void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index);
 /* The key's candidates in the order of waves: engine->candidates of them. */
 const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32_t key_index);
+/* Takes note that the key is in the queue of a node now, or is not any more. */
+void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node);
+void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node);
 /* Takes note that the candidate of a wave was asked, or may be asked again. */
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);
 void sw_wave_window_unasked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);

@@ -194,28 +194,47 @@ static void pick_waiting(struct sw_wave_engine *engine, uint32_t index, uint32_t
     }
 }
 
+/* What it would gain to take a key from the queue of another node, which is the higher the later that one is. */
+static uint64_t take_worth(const struct sw_wave_engine *engine, uint32_t from, uint64_t answer_us)
+{
+    const struct wave_node *owner = &engine->nodes[from];
+
+    if (owner->passed_over)
+        return UINT64_MAX;
+    if (!is_judged(engine, from))
+        return 0;
+    uint64_t us = through_us(engine, owner);
+    return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
+}
+
 /* How well a key serves an idle node: the higher the better, 0 not at all. */
 static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t key_index, uint64_t answer_us,
                             bool beyond)
 {
     const struct wave_key *key = &engine->states[key_index];
 
-    if (key->state == WAVE_KEY_QUEUED) {
-        const struct wave_node *owner = &engine->nodes[key->node];
-        if (key->node == index)
-            return 0;
-        if (owner->passed_over)
-            return UINT64_MAX;
-        if (!is_judged(engine, key->node))
-            return 0;
-        uint64_t us = through_us(engine, owner);
-        return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
-    }
+    if (key->state == WAVE_KEY_QUEUED)
+        return key->node == index ? 0 : take_worth(engine, key->node, answer_us);
     if (key->state != WAVE_KEY_ASKED || key->holders[WAVE_LEASE_RUNNING] > 0)
         return 0;
     if (key->holders[WAVE_LEASE_OUT] > 0)
         return beyond;
     return !beyond;
+}
+
+/* Whether any key may serve an idle node: what a look through its keys would find, for less. */
+static bool may_steal(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond)
+{
+    uint32_t nodes = sw_route_table_count(engine->table);
+    const uint32_t *waiting = engine->window.waiting;
+
+    if (!waiting || engine->asked[beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED] > 0)
+        return true;
+    waiting += (size_t)index * nodes;
+    for (uint32_t from = 0; from < nodes; from++)
+        if (waiting[from] > 0 && from != index && take_worth(engine, from, answer_us) > 0)
+            return true;
+    return false;
 }
 
 /*
@@ -229,6 +248,8 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     uint64_t best = 0;
     uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE;
 
+    if (!may_steal(engine, index, answer_us, beyond))
+        return;
     for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && looks-- > 0;
          at = window->links[at].next) {
         uint64_t worth = steal_worth(engine, index, window->keys[at / engine->candidates], answer_us, beyond);

@@ -9,7 +9,7 @@
 bool sw_wave_window_init(struct sw_wave_engine *engine)
 {
     struct wave_window *window = &engine->window;
-    uint32_t k = engine->candidates ? engine->candidates : 1;
+    uint32_t k = engine->candidates ? engine->candidates : 1, nodes = sw_route_table_count(engine->table);
 
     window->size =
         engine->options.window_keys_max < engine->key_count ? engine->options.window_keys_max : engine->key_count;
@@ -17,6 +17,8 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
     window->linked = calloc(window->size, sizeof(*window->linked));
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
+    if (nodes <= SW_WAVE_COUNTED_NODES_MAX && !(window->waiting = calloc((size_t)nodes * nodes + 1, sizeof(uint32_t))))
+        return false;
     if (!window->keys || !window->linked || !window->nodes || !window->links)
         return false;
     for (uint32_t slot = 0; slot < window->size; slot++)
@@ -31,6 +33,7 @@ void sw_wave_window_clear(struct sw_wave_engine *engine)
     free(engine->window.linked);
     free(engine->window.nodes);
     free(engine->window.links);
+    free(engine->window.waiting);
 }
 
 static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -104,6 +107,27 @@ void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index)
 const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32_t key_index)
 {
     return &engine->window.nodes[engine->states[key_index].slot * engine->candidates];
+}
+
+static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node, uint32_t change)
+{
+    const struct wave_window *window = &engine->window;
+    const uint32_t *nodes = sw_wave_window_nodes(engine, key_index);
+    size_t count = sw_route_table_count(engine->table);
+
+    for (uint32_t left = window->waiting ? window->linked[engine->states[key_index].slot] : 0; left > 0;
+         left &= left - 1)
+        window->waiting[nodes[__builtin_ctz(left)] * count + node] += change;
+}
+
+void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node)
+{
+    count_waiting(engine, key_index, node, 1);
+}
+
+void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node)
+{
+    count_waiting(engine, key_index, node, UINT32_MAX);
 }
 
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave)
