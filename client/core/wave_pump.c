@@ -222,19 +222,20 @@ static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index,
     return !beyond;
 }
 
-/* Whether any key may serve an idle node: what a look through its keys would find, for less. */
-static bool may_steal(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond)
+/* What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. */
+static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond)
 {
     uint32_t nodes = sw_route_table_count(engine->table);
     const uint32_t *waiting = engine->window.waiting;
+    uint64_t most = engine->asked[beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED] > 0;
 
-    if (!waiting || engine->asked[beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED] > 0)
-        return true;
+    if (!waiting)
+        return UINT64_MAX;
     waiting += (size_t)index * nodes;
     for (uint32_t from = 0; from < nodes; from++)
-        if (waiting[from] > 0 && from != index && take_worth(engine, from, answer_us) > 0)
-            return true;
-    return false;
+        if (waiting[from] > 0 && from != index)
+            most = sw_wave_larger(most, take_worth(engine, from, answer_us));
+    return most;
 }
 
 /*
@@ -245,12 +246,10 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
                         uint32_t *count)
 {
     const struct wave_window *window = &engine->window;
-    uint64_t best = 0;
+    uint64_t best = 0, most = steal_worth_max(engine, index, answer_us, beyond);
     uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE;
 
-    if (!may_steal(engine, index, answer_us, beyond))
-        return;
-    for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && looks-- > 0;
+    for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && best < most && looks-- > 0;
          at = window->links[at].next) {
         uint64_t worth = steal_worth(engine, index, window->keys[at / engine->candidates], answer_us, beyond);
         if (worth > best) {
