@@ -210,6 +210,7 @@ struct sw_wave_engine {
     struct wave_key *states;
     uint32_t counts[WAVE_KEY_STATES];
     uint32_t asked[WAVE_LEASES];      /* of the keys ASKED, those whose best lease is this */
+    uint32_t based_next;              /* keys before it know their base */
     uint32_t fresh_next;              /* keys before it have been in the window or came from the local store */
     uint32_t local_next, local_count; /* the batch that the local store is asked for */
     struct wave_window window;

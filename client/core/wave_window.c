@@ -71,6 +71,22 @@ static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
         node->last_link = link.previous;
 }
 
+/* Finds the bases of a key and of those after it, which will want theirs soon. */
+static void find_bases(struct sw_wave_engine *engine, uint32_t key_index)
+{
+    uint32_t bases[SW_ROUTE_BASES], k = engine->candidates;
+
+    if (engine->key_count - key_index < SW_ROUTE_BASES) {
+        engine->states[key_index].base = (uint8_t)sw_route_base(&engine->keys[key_index], engine->task, k);
+        engine->based_next = key_index + 1;
+        return;
+    }
+    sw_route_bases(&engine->keys[key_index], engine->task, k, bases);
+    for (uint32_t i = 0; i < SW_ROUTE_BASES; i++)
+        engine->states[key_index + i].base = (uint8_t)bases[i];
+    engine->based_next = key_index + SW_ROUTE_BASES;
+}
+
 bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index)
 {
     struct wave_window *window = &engine->window;
@@ -81,7 +97,8 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index)
     if (k == 0)
         return false;
     sw_route_nearest(engine->table, &engine->keys[key_index], k, nodes);
-    key->base = (uint8_t)sw_route_base(&engine->keys[key_index], engine->task, k);
+    if (key_index >= engine->based_next)
+        find_bases(engine, key_index);
     key->slot = slot;
     window->free_first = window->keys[slot];
     window->keys[slot] = key_index;

@@ -103,6 +103,22 @@ static void measure_base(const struct sw_key *keys)
     print_sample("any number of nodes", "sw_route_base", seconds, KEYS, meter_memory().allocations - allocations);
 }
 
+static void measure_bases(const struct sw_key *keys)
+{
+    const uint64_t allocations = meter_memory().allocations;
+    const double start = meter_seconds();
+    uint32_t bases[SW_ROUTE_BASES], sum = 0;
+
+    for (size_t i = 0; i + SW_ROUTE_BASES <= KEYS; i += SW_ROUTE_BASES) {
+        sw_route_bases(&keys[i], TASK, CANDIDATES, bases);
+        sum += bases[0];
+    }
+    const double seconds = meter_seconds() - start;
+    if (sum == 0)
+        meter_die("all bases are 0");
+    print_sample("any number of nodes", "sw_route_bases", seconds, KEYS, meter_memory().allocations - allocations);
+}
+
 int main(int argc, char **argv)
 {
     static const uint32_t node_counts[] = {50, 1000, 100000, 1000000};
@@ -122,6 +138,7 @@ int main(int argc, char **argv)
             measure_scan(name, tables[c], places, node_counts[c], keys);
         }
         measure_base(keys);
+        measure_bases(keys);
     }
     for (size_t c = 0; c < cases; c++)
         sw_route_table_free(tables[c]);

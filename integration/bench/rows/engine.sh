@@ -7,11 +7,11 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../bench_lib.sh"
 command_line engine "all" "bench_engine $rounds"
 "$bin/bench_engine" "$rounds" >>"$samples"
 
-for kind in "" ", 17 %" ", loopback"; do
+for kind in "all" "17 %" "loopback"; do
     for keys in 10000 1000000; do
-        bound engine "$keys keys$kind" engine ns_per_symbol "<= 2000"
-        bound engine "$keys keys$kind" engine allocations_per_symbol "<= 0"
-        beside engine "$keys keys$kind" engine ns_per_symbol "a symbol of 65536 bytes" sw_blake3
+        bound engine "$keys keys, $kind" engine ns_per_symbol "<= 2000"
+        bound engine "$keys keys, $kind" engine allocations_per_symbol "<= 0"
+        beside engine "$keys keys, $kind" engine ns_per_symbol "a symbol of 65536 bytes" sw_blake3
     done
-    beside engine "1000000 keys$kind" engine ns_per_symbol "10000 keys$kind" engine "<= 1.25"
+    beside engine "1000000 keys, $kind" engine ns_per_symbol "10000 keys, $kind" engine "<= 1.25"
 done
