@@ -32,6 +32,8 @@ static const char *check_keys(const struct sw_wave_engine *engine)
         if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
             MUST(key->slot < engine->window.size && engine->window.keys[key->slot] == i &&
                  (engine->window.linked[key->slot] ^ key->asked) == (1u << engine->candidates) - 1);
+        if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
+            MUST(engine->window.owners[key->slot] == (key->state == WAVE_KEY_QUEUED ? key->node : SW_WAVE_NONE));
         MUST(key->state != WAVE_KEY_LOST || key->asked == (1u << engine->candidates) - 1);
         MUST(key->state != WAVE_KEY_QUEUED || !(key->asked & 1u << key->wave));
         MUST(key->state != WAVE_KEY_FRESH || key->asked == 0);

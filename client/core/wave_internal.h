@@ -90,6 +90,7 @@ struct wave_link {
 struct wave_window {
     uint32_t size, free_first; /* free slots are chained by keys */
     uint32_t *keys;            /* of each slot */
+    uint32_t *owners;          /* of each slot: the node in whose queue the key is, SW_WAVE_NONE if in none */
     uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
     uint32_t *nodes;           /* slot x candidates, in the order of waves */
     struct wave_link *links;   /* the same */
@@ -296,9 +297,9 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index);
 void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index);
 /* The key's candidates in the order of waves: engine->candidates of them. */
 const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32_t key_index);
-/* Takes note that the key is in the queue of a node now, or is not any more. */
-void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node);
-void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node);
+/* Takes note that the key is in the queue of its node now, or is not any more. */
+void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index);
+void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index);
 /* Takes note that the candidate of a wave was asked, or may be asked again. */
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);
 void sw_wave_window_unasked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);

@@ -162,7 +162,7 @@ static void queue_push(struct sw_wave_engine *engine, uint32_t key_index, uint32
     else
         node->queue_last = key_index;
     node->queued++;
-    sw_wave_window_waits(engine, key_index, node_index);
+    sw_wave_window_waits(engine, key_index);
     if (node->passed_over)
         engine->queued_passed_over++;
     sw_wave_node_refresh(engine, node_index);
@@ -183,7 +183,7 @@ void sw_wave_queue_remove(struct sw_wave_engine *engine, uint32_t key_index)
     else
         node->queue_last = key->previous;
     node->queued--;
-    sw_wave_window_waits_no_more(engine, key_index, key->node);
+    sw_wave_window_waits_no_more(engine, key_index);
     if (node->passed_over)
         engine->queued_passed_over--;
 }
@@ -260,7 +260,7 @@ void sw_wave_pass_over(struct sw_wave_engine *engine, uint32_t index)
     sw_wave_node_refresh(engine, index);
     while (key_index != SW_WAVE_NONE) {
         uint32_t next = engine->states[key_index].next;
-        sw_wave_window_waits_no_more(engine, key_index, index);
+        sw_wave_window_waits_no_more(engine, key_index);
         sw_wave_assign(engine, key_index);
         key_index = next;
     }

@@ -207,19 +207,23 @@ static uint64_t take_worth(const struct sw_wave_engine *engine, uint32_t from, u
     return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
 }
 
-/* How well a key serves an idle node: the higher the better, 0 not at all. */
-static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t key_index, uint64_t answer_us,
+/* How bad the leases must be of keys that were asked of others before they are asked of one more. */
+static enum wave_lease lease_wanted(bool beyond)
+{
+    return beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED;
+}
+
+/* How well the key of a slot serves an idle node: the higher the better, 0 not at all. */
+static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t slot, uint64_t answer_us,
                             bool beyond)
 {
-    const struct wave_key *key = &engine->states[key_index];
+    uint32_t owner = engine->window.owners[slot];
 
-    if (key->state == WAVE_KEY_QUEUED)
-        return key->node == index ? 0 : take_worth(engine, key->node, answer_us);
-    if (key->state != WAVE_KEY_ASKED || key->holders[WAVE_LEASE_RUNNING] > 0)
+    if (owner != SW_WAVE_NONE)
+        return owner == index ? 0 : take_worth(engine, owner, answer_us);
+    if (engine->asked[lease_wanted(beyond)] == 0) /* no need to look at it */
         return 0;
-    if (key->holders[WAVE_LEASE_OUT] > 0)
-        return beyond;
-    return !beyond;
+    return sw_wave_key_lease(&engine->states[engine->window.keys[slot]]) == lease_wanted(beyond);
 }
 
 /* What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. */
@@ -227,7 +231,7 @@ static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t in
 {
     uint32_t nodes = sw_route_table_count(engine->table);
     const uint32_t *waiting = engine->window.waiting;
-    uint64_t most = engine->asked[beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED] > 0;
+    uint64_t most = engine->asked[lease_wanted(beyond)] > 0;
 
     if (!waiting)
         return UINT64_MAX;
@@ -251,7 +255,7 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
 
     for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && best < most && looks-- > 0;
          at = window->links[at].next) {
-        uint64_t worth = steal_worth(engine, index, window->keys[at / engine->candidates], answer_us, beyond);
+        uint64_t worth = steal_worth(engine, index, at / engine->candidates, answer_us, beyond);
         if (worth > best) {
             best = worth;
             first = at;
@@ -259,22 +263,18 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     }
     if (first == SW_WAVE_NONE)
         return;
-    const struct wave_key *model = &engine->states[window->keys[first / engine->candidates]];
-    uint32_t owner = model->state == WAVE_KEY_QUEUED ? model->node : SW_WAVE_NONE;
+    uint32_t owner = window->owners[first / engine->candidates];
     if (owner != SW_WAVE_NONE && !engine->nodes[owner].passed_over)
         keys = (uint32_t)sw_wave_smaller(keys, engine->nodes[owner].queued / 2 + 1);
     looks = SW_WAVE_STEAL_LOOKS;
     for (uint32_t at = first; at != SW_WAVE_NONE && looks-- > 0 && *count < keys; at = window->links[at].next) {
-        uint32_t key_index = window->keys[at / engine->candidates];
-        const struct wave_key *key = &engine->states[key_index];
-        bool alike = owner != SW_WAVE_NONE
-                         ? key->state == WAVE_KEY_QUEUED && key->node == owner
-                         : key->state == WAVE_KEY_ASKED && steal_worth(engine, index, key_index, answer_us, beyond) > 0;
-        if (!alike)
+        uint32_t slot = at / engine->candidates;
+        if (window->owners[slot] != owner ||
+            (owner == SW_WAVE_NONE && steal_worth(engine, index, slot, answer_us, beyond) == 0))
             continue;
         if (owner != SW_WAVE_NONE)
-            sw_wave_queue_remove(engine, key_index);
-        pick(engine, count, key_index, at % engine->candidates);
+            sw_wave_queue_remove(engine, window->keys[slot]);
+        pick(engine, count, window->keys[slot], at % engine->candidates);
     }
     if (owner != SW_WAVE_NONE)
         sw_wave_node_refresh(engine, owner);

@@ -14,15 +14,18 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
     window->size =
         engine->options.window_keys_max < engine->key_count ? engine->options.window_keys_max : engine->key_count;
     window->keys = calloc(window->size, sizeof(*window->keys));
+    window->owners = calloc(window->size, sizeof(*window->owners));
     window->linked = calloc(window->size, sizeof(*window->linked));
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
     if (nodes <= SW_WAVE_COUNTED_NODES_MAX && !(window->waiting = calloc((size_t)nodes * nodes + 1, sizeof(uint32_t))))
         return false;
-    if (!window->keys || !window->linked || !window->nodes || !window->links)
+    if (!window->keys || !window->owners || !window->linked || !window->nodes || !window->links)
         return false;
-    for (uint32_t slot = 0; slot < window->size; slot++)
+    for (uint32_t slot = 0; slot < window->size; slot++) {
         window->keys[slot] = slot + 1 < window->size ? slot + 1 : SW_WAVE_NONE;
+        window->owners[slot] = SW_WAVE_NONE;
+    }
     window->free_first = 0;
     return true;
 }
@@ -30,6 +33,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
 void sw_wave_window_clear(struct sw_wave_engine *engine)
 {
     free(engine->window.keys);
+    free(engine->window.owners);
     free(engine->window.linked);
     free(engine->window.nodes);
     free(engine->window.links);
@@ -137,14 +141,20 @@ static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uin
         window->waiting[nodes[__builtin_ctz(left)] * count + node] += change;
 }
 
-void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node)
+void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index)
 {
-    count_waiting(engine, key_index, node, 1);
+    const struct wave_key *key = &engine->states[key_index];
+
+    engine->window.owners[key->slot] = key->node;
+    count_waiting(engine, key_index, key->node, 1);
 }
 
-void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node)
+void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index)
 {
-    count_waiting(engine, key_index, node, UINT32_MAX);
+    const struct wave_key *key = &engine->states[key_index];
+
+    engine->window.owners[key->slot] = SW_WAVE_NONE;
+    count_waiting(engine, key_index, key->node, UINT32_MAX);
 }
 
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave)
