@@ -42,6 +42,8 @@
 #define SW_WAVE_BUCKETS 64
 /* Up to so many nodes it is counted which may take keys from which. */
 #define SW_WAVE_COUNTED_NODES_MAX 256
+/* The words of a set of nodes, then. */
+#define SW_WAVE_SET_WORDS (SW_WAVE_COUNTED_NODES_MAX / 64)
 /* Keys of a node's candidates that are looked at when it has nothing of its own to do. */
 #define SW_WAVE_STEAL_LOOKS 512
 
@@ -94,8 +96,10 @@ struct wave_window {
     uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
     uint32_t *nodes;           /* slot x candidates, in the order of waves */
     struct wave_link *links;   /* the same */
-    uint32_t *waiting; /* of each node, for each node: keys in that one's queue that this one may be asked for; NULL
-                          where there are many nodes, as then each has few keys to look through */
+    /* Of each node, for each node: keys in that one's queue that this one may be asked for, and a bit whether there are
+     * any. NULL where there are many nodes, as then each has few keys to look through. */
+    uint32_t *waiting;
+    uint64_t *owners_of;
 };
 
 struct wave_node {
@@ -119,7 +123,9 @@ struct wave_node {
     uint64_t useful_rate;          /* of good symbols, its present silence counted */
     uint64_t gap_us;               /* the time that it needs for a symbol of gap_bytes at that rate */
     uint64_t gap_bytes;
-    uint64_t first_us;          /* the time to its first symbol, as measured, with rate */
+    uint64_t wanted_symbol_bytes, wanted_work_bytes; /* while these and the gap hold, ... */
+    uint32_t wanted;                                 /* ... so many keys should be open at it */
+    uint64_t first_us;                               /* the time to its first symbol, as measured, with rate */
     bool is_known;              /* its rate is of more than its first symbol, and in the engine's sums */
     uint64_t due_round_trip_us; /* what was expected of it when it was last known to be well: leases go by that */
     uint64_t due_gap_us;
@@ -220,6 +226,7 @@ struct sw_wave_engine {
     uint32_t queued_passed_over; /* keys queued at nodes that are passed over */
     struct wave_list lists[WAVE_LISTS];
     uint64_t buckets;                    /* bit b: that bucket has nodes */
+    uint64_t moves;                      /* of nodes between lists and keys between queues, so far */
     uint64_t wake_us;                    /* none of those passed over is to be asked as any other before */
     uint64_t known_rate, known_first_us; /* sums over the nodes that were measured */
     uint32_t known_count;

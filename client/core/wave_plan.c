@@ -73,6 +73,7 @@ static void list_remove(struct sw_wave_engine *engine, struct wave_node *node)
         list->last = node->list_previous;
     if (list->first == SW_WAVE_NONE && node->list < SW_WAVE_BUCKETS)
         engine->buckets &= ~(UINT64_C(1) << node->list);
+    engine->moves++;
     node->list = SW_WAVE_NONE;
 }
 
@@ -81,6 +82,7 @@ static void list_append(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     struct wave_node *node = &engine->nodes[index];
     struct wave_list *list = &engine->lists[list_index];
 
+    engine->moves++;
     node->list = list_index;
     node->list_previous = list->last;
     node->list_next = SW_WAVE_NONE;
@@ -150,6 +152,7 @@ static void queue_push(struct sw_wave_engine *engine, uint32_t key_index, uint32
     struct wave_key *key = &engine->states[key_index];
 
     sw_wave_key_move(engine, key_index, WAVE_KEY_QUEUED);
+    engine->moves++;
     key->node = node_index;
     key->next = front ? node->queue_first : SW_WAVE_NONE;
     key->previous = front ? SW_WAVE_NONE : node->queue_last;

@@ -229,16 +229,18 @@ static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index,
 /* What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. */
 static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond)
 {
-    uint32_t nodes = sw_route_table_count(engine->table);
-    const uint32_t *waiting = engine->window.waiting;
+    const uint64_t *owners = engine->window.owners_of;
     uint64_t most = engine->asked[lease_wanted(beyond)] > 0;
 
-    if (!waiting)
+    if (!owners)
         return UINT64_MAX;
-    waiting += (size_t)index * nodes;
-    for (uint32_t from = 0; from < nodes; from++)
-        if (waiting[from] > 0 && from != index)
-            most = sw_wave_larger(most, take_worth(engine, from, answer_us));
+    owners += (size_t)index * SW_WAVE_SET_WORDS;
+    for (uint32_t word = 0; word < SW_WAVE_SET_WORDS; word++)
+        for (uint64_t left = owners[word]; left > 0; left &= left - 1) {
+            uint32_t owner = word * 64 + (uint32_t)__builtin_ctzll(left);
+            if (owner != index)
+                most = sw_wave_larger(most, take_worth(engine, owner, answer_us));
+        }
     return most;
 }
 
@@ -355,18 +357,18 @@ static uint32_t quickest(const struct sw_wave_engine *engine)
 
 /*
  * When all that is required is asked for, and a node that is ready would answer sooner than others will be through with
- * what is open at them, their leases are over.
+ * what is open at them, their leases are over. Whether any are.
  */
-static void cut_leases(struct sw_wave_engine *engine)
+static bool cut_leases(struct sw_wave_engine *engine)
 {
     uint64_t allowance = allowance_left(engine);
     uint32_t node = quickest(engine);
 
     if (sw_wave_need(engine) > 0 || node == SW_WAVE_NONE || engine->asked[WAVE_LEASE_OUT] >= allowance)
-        return;
+        return false;
     uint64_t answer_us = sw_wave_answer_us(engine, &engine->nodes[node], engine->nodes[node].open);
-    sw_wave_leases_cut(engine, sw_wave_later(answer_us, CUT_GAIN_US),
-                       (uint32_t)allowance - engine->asked[WAVE_LEASE_OUT]);
+    return sw_wave_leases_cut(engine, sw_wave_later(answer_us, CUT_GAIN_US),
+                              (uint32_t)allowance - engine->asked[WAVE_LEASE_OUT]) > 0;
 }
 
 /* An idle node that is worth asking, of the first few. */
@@ -409,6 +411,17 @@ static bool send_one(struct sw_wave_engine *engine)
     return false;
 }
 
+/* Sends all that can be sent. Whether trying again could do more though nothing else happens. */
+static bool send_all(struct sw_wave_engine *engine)
+{
+    uint64_t moves;
+
+    do {
+        moves = engine->moves;
+    } while (send_one(engine));
+    return engine->moves != moves;
+}
+
 void sw_wave_pump(struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
@@ -416,11 +429,9 @@ void sw_wave_pump(struct sw_wave_engine *engine)
     sw_wave_wake(engine);
     fill_window(engine);
     engine->wants_budget = false;
-    while (send_one(engine))
-        continue;
-    cut_leases(engine);
-    while (send_one(engine))
-        continue;
+    bool again = send_all(engine);
+    if (cut_leases(engine) || again)
+        send_all(engine);
     if (sw_wave_need(engine) > 0 && (engine->wants_budget || engine->free_count == 0))
         sw_wave_leases_reclaim(engine);
     if (counts[WAVE_KEY_FRESH] + counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_DELIVERING] == 0)

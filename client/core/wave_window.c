@@ -18,8 +18,12 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
     window->linked = calloc(window->size, sizeof(*window->linked));
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
-    if (nodes <= SW_WAVE_COUNTED_NODES_MAX && !(window->waiting = calloc((size_t)nodes * nodes + 1, sizeof(uint32_t))))
-        return false;
+    if (nodes <= SW_WAVE_COUNTED_NODES_MAX) {
+        window->waiting = calloc((size_t)nodes * nodes + 1, sizeof(*window->waiting));
+        window->owners_of = calloc((size_t)nodes * SW_WAVE_SET_WORDS + 1, sizeof(*window->owners_of));
+        if (!window->waiting || !window->owners_of)
+            return false;
+    }
     if (!window->keys || !window->owners || !window->linked || !window->nodes || !window->links)
         return false;
     for (uint32_t slot = 0; slot < window->size; slot++) {
@@ -38,6 +42,7 @@ void sw_wave_window_clear(struct sw_wave_engine *engine)
     free(engine->window.nodes);
     free(engine->window.links);
     free(engine->window.waiting);
+    free(engine->window.owners_of);
 }
 
 static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -130,15 +135,21 @@ const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32
     return &engine->window.nodes[engine->states[key_index].slot * engine->candidates];
 }
 
-static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uint32_t node, uint32_t change)
+static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uint32_t owner, uint32_t change)
 {
     const struct wave_window *window = &engine->window;
     const uint32_t *nodes = sw_wave_window_nodes(engine, key_index);
     size_t count = sw_route_table_count(engine->table);
 
-    for (uint32_t left = window->waiting ? window->linked[engine->states[key_index].slot] : 0; left > 0;
-         left &= left - 1)
-        window->waiting[nodes[__builtin_ctz(left)] * count + node] += change;
+    if (!window->waiting)
+        return;
+    for (uint32_t left = window->linked[engine->states[key_index].slot]; left > 0; left &= left - 1) {
+        uint32_t node = nodes[__builtin_ctz(left)];
+        uint32_t *waiting = &window->waiting[node * count + owner];
+        uint64_t *owners = &window->owners_of[node * SW_WAVE_SET_WORDS + owner / 64], bit = UINT64_C(1) << owner % 64;
+        *waiting += change;
+        *owners = *waiting > 0 ? *owners | bit : *owners & ~bit;
+    }
 }
 
 void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index)
