@@ -274,7 +274,8 @@ static bool allocate(struct sw_wave_engine *engine)
         return false;
     for (uint32_t i = 0; i < nodes; i++) {
         struct wave_node *node = &engine->nodes[i];
-        node->queue_first = node->queue_last = node->list = node->first_link = node->last_link = SW_WAVE_NONE;
+        node->queue_first = node->queue_last = node->list = SW_WAVE_NONE;
+        node->first_link = node->last_link = node->near_last = SW_WAVE_NONE;
     }
     for (uint32_t i = 0; i < WAVE_LISTS; i++)
         engine->lists[i] = (struct wave_list){SW_WAVE_NONE, SW_WAVE_NONE};

@@ -68,15 +68,20 @@ static const char *check_queue(const struct sw_wave_engine *engine, uint32_t n)
 static const char *check_links(const struct sw_wave_engine *engine, uint32_t n, uint32_t *count)
 {
     const struct wave_window *window = &engine->window;
-    uint32_t previous = SW_WAVE_NONE;
+    uint32_t previous = SW_WAVE_NONE, near_last = SW_WAVE_NONE, length = 0;
 
     for (uint32_t at = engine->nodes[n].first_link; at != SW_WAVE_NONE; at = window->links[at].next) {
         MUST(window->nodes[at] == n && window->links[at].previous == previous);
         MUST(window->linked[at / engine->candidates] & 1u << at % engine->candidates);
+        bool is_near = window->near[at / engine->candidates] & 1u << at % engine->candidates;
+        MUST(is_near == (length < SW_WAVE_STEAL_LOOKS));
+        near_last = is_near ? at : near_last;
         previous = at;
-        ++*count;
+        length++;
     }
-    MUST(engine->nodes[n].last_link == previous);
+    MUST(engine->nodes[n].last_link == previous && engine->nodes[n].near_last == near_last);
+    MUST(engine->nodes[n].near_count == sw_wave_smaller(length, SW_WAVE_STEAL_LOOKS));
+    *count += length;
     return NULL;
 }
 
@@ -89,7 +94,7 @@ static const char *check_waiting(const struct sw_wave_engine *engine, uint32_t n
     if (!engine->window.waiting)
         return NULL;
     for (uint32_t i = engine->nodes[n].queue_first; i != SW_WAVE_NONE; i = engine->states[i].next)
-        for (left = engine->window.linked[engine->states[i].slot]; left > 0; left &= left - 1)
+        for (left = engine->window.near[engine->states[i].slot]; left > 0; left &= left - 1)
             waiting[sw_wave_window_nodes(engine, i)[__builtin_ctz(left)]]++;
     for (uint32_t other = 0; other < nodes; other++)
         MUST(engine->window.waiting[other * nodes + n] == waiting[other] &&

@@ -94,10 +94,11 @@ struct wave_window {
     uint32_t *keys;            /* of each slot */
     uint32_t *owners;          /* of each slot: the node in whose queue the key is, SW_WAVE_NONE if in none */
     uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
+    uint16_t *near;            /* the same: it is one of the first SW_WAVE_STEAL_LOOKS there */
     uint32_t *nodes;           /* slot x candidates, in the order of waves */
     struct wave_link *links;   /* the same */
-    /* Of each node, for each node: keys in that one's queue that this one may be asked for, and a bit whether there are
-     * any. NULL where there are many nodes, as then each has few keys to look through. */
+    /* Of each node, for each node: keys in that one's queue that are near in this one's list, and a bit whether there
+     * are any. NULL where there are many nodes, as then each has few keys to look through. */
     uint32_t *waiting;
     uint64_t *owners_of;
 };
@@ -105,6 +106,7 @@ struct wave_window {
 struct wave_node {
     uint32_t queue_first, queue_last, queued;
     uint32_t first_link, last_link; /* keys in the window that it is a candidate for and was not asked for */
+    uint32_t near_last, near_count; /* the first of these: those that are looked at */
     uint32_t in_flight;
     uint32_t open;                           /* keys that are open in its requests */
     uint32_t held;                           /* requests of it that wait on our side */

@@ -16,6 +16,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
     window->keys = calloc(window->size, sizeof(*window->keys));
     window->owners = calloc(window->size, sizeof(*window->owners));
     window->linked = calloc(window->size, sizeof(*window->linked));
+    window->near = calloc(window->size, sizeof(*window->near));
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
     if (nodes <= SW_WAVE_COUNTED_NODES_MAX) {
@@ -24,7 +25,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
         if (!window->waiting || !window->owners_of)
             return false;
     }
-    if (!window->keys || !window->owners || !window->linked || !window->nodes || !window->links)
+    if (!window->keys || !window->owners || !window->linked || !window->near || !window->nodes || !window->links)
         return false;
     for (uint32_t slot = 0; slot < window->size; slot++) {
         window->keys[slot] = slot + 1 < window->size ? slot + 1 : SW_WAVE_NONE;
@@ -39,10 +40,38 @@ void sw_wave_window_clear(struct sw_wave_engine *engine)
     free(engine->window.keys);
     free(engine->window.owners);
     free(engine->window.linked);
+    free(engine->window.near);
     free(engine->window.nodes);
     free(engine->window.links);
     free(engine->window.waiting);
     free(engine->window.owners_of);
+}
+
+/* Takes note of how many more keys of an owner's queue the node of a link may be asked for. */
+static void count_owner(struct sw_wave_engine *engine, uint32_t at, uint32_t owner, uint32_t change)
+{
+    const struct wave_window *window = &engine->window;
+    size_t node = window->nodes[at], count = sw_route_table_count(engine->table);
+
+    if (!window->waiting)
+        return;
+    uint32_t *waiting = &window->waiting[node * count + owner];
+    uint64_t *owners = &window->owners_of[node * SW_WAVE_SET_WORDS + owner / 64], bit = UINT64_C(1) << owner % 64;
+    *waiting += change;
+    *owners = *waiting > 0 ? *owners | bit : *owners & ~bit;
+}
+
+/* The link is the last of the near ones now. */
+static void come_near(struct sw_wave_engine *engine, struct wave_node *node, uint32_t at)
+{
+    struct wave_window *window = &engine->window;
+    uint32_t slot = at / engine->candidates;
+
+    window->near[slot] |= (uint16_t)(1u << at % engine->candidates);
+    node->near_last = at;
+    node->near_count++;
+    if (window->owners[slot] != SW_WAVE_NONE)
+        count_owner(engine, at, window->owners[slot], 1);
 }
 
 static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -51,6 +80,7 @@ static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
     uint32_t at = slot * engine->candidates + wave;
     struct wave_node *node = &engine->nodes[window->nodes[at]];
 
+    assert(window->owners[slot] == SW_WAVE_NONE);
     window->linked[slot] |= (uint16_t)(1u << wave);
     window->links[at] = (struct wave_link){.previous = node->last_link, .next = SW_WAVE_NONE};
     if (node->last_link != SW_WAVE_NONE)
@@ -58,6 +88,8 @@ static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
     else
         node->first_link = at;
     node->last_link = at;
+    if (node->near_count < SW_WAVE_STEAL_LOOKS)
+        come_near(engine, node, at);
 }
 
 static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -69,7 +101,17 @@ static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
 
     if (!(window->linked[slot] & 1u << wave))
         return;
+    assert(window->owners[slot] == SW_WAVE_NONE);
     window->linked[slot] &= (uint16_t) ~(1u << wave);
+    if (window->near[slot] & 1u << wave) {
+        uint32_t next = window->links[node->near_last].next;
+        window->near[slot] &= (uint16_t) ~(1u << wave);
+        node->near_count--;
+        if (next != SW_WAVE_NONE)
+            come_near(engine, node, next);
+        else if (node->near_last == at)
+            node->near_last = link.previous;
+    }
     if (link.previous != SW_WAVE_NONE)
         window->links[link.previous].next = link.next;
     else
@@ -135,21 +177,12 @@ const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32
     return &engine->window.nodes[engine->states[key_index].slot * engine->candidates];
 }
 
-static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uint32_t owner, uint32_t change)
+static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uint32_t change)
 {
-    const struct wave_window *window = &engine->window;
-    const uint32_t *nodes = sw_wave_window_nodes(engine, key_index);
-    size_t count = sw_route_table_count(engine->table);
+    const struct wave_key *key = &engine->states[key_index];
 
-    if (!window->waiting)
-        return;
-    for (uint32_t left = window->linked[engine->states[key_index].slot]; left > 0; left &= left - 1) {
-        uint32_t node = nodes[__builtin_ctz(left)];
-        uint32_t *waiting = &window->waiting[node * count + owner];
-        uint64_t *owners = &window->owners_of[node * SW_WAVE_SET_WORDS + owner / 64], bit = UINT64_C(1) << owner % 64;
-        *waiting += change;
-        *owners = *waiting > 0 ? *owners | bit : *owners & ~bit;
-    }
+    for (uint32_t left = engine->window.near[key->slot]; left > 0; left &= left - 1)
+        count_owner(engine, key->slot * engine->candidates + (uint32_t)__builtin_ctz(left), key->node, change);
 }
 
 void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index)
@@ -157,7 +190,7 @@ void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index)
     const struct wave_key *key = &engine->states[key_index];
 
     engine->window.owners[key->slot] = key->node;
-    count_waiting(engine, key_index, key->node, 1);
+    count_waiting(engine, key_index, 1);
 }
 
 void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index)
@@ -165,7 +198,7 @@ void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_in
     const struct wave_key *key = &engine->states[key_index];
 
     engine->window.owners[key->slot] = SW_WAVE_NONE;
-    count_waiting(engine, key_index, key->node, UINT32_MAX);
+    count_waiting(engine, key_index, UINT32_MAX);
 }
 
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave)
