@@ -73,19 +73,24 @@ uint64_t sw_wave_gap_us(const struct sw_wave_engine *engine, const struct wave_n
     return time_of(bytes, rate_of(engine, node));
 }
 
-uint64_t sw_wave_round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+static uint64_t round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node, uint64_t gap_us)
 {
-    uint64_t first_us = node->first_us, gap_us = sw_wave_gap_us(engine, node);
+    uint64_t first_us = node->first_us;
 
     if (node->rate == 0)
         first_us = engine->known_count > 0 ? engine->known_first_us / engine->known_count : FIRST_GUESS_US;
     return first_us > gap_us ? first_us - gap_us : 0;
 }
 
+uint64_t sw_wave_round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+{
+    return round_trip_us(engine, node, sw_wave_gap_us(engine, node));
+}
+
 uint64_t sw_wave_answer_us(const struct sw_wave_engine *engine, const struct wave_node *node, uint64_t keys)
 {
     uint64_t gap_us = sw_wave_gap_us(engine, node);
-    return sw_wave_larger(sw_wave_round_trip_us(engine, node), keys * gap_us) + gap_us;
+    return sw_wave_larger(round_trip_us(engine, node, gap_us), keys * gap_us) + gap_us;
 }
 
 static uint32_t find_open_wanted(const struct sw_wave_engine *engine, uint32_t index, uint64_t symbol_bytes)

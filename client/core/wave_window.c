@@ -62,12 +62,12 @@ static void count_owner(struct sw_wave_engine *engine, uint32_t at, uint32_t own
 }
 
 /* The link is the last of the near ones now. */
-static void come_near(struct sw_wave_engine *engine, struct wave_node *node, uint32_t at)
+static void come_near(struct sw_wave_engine *engine, struct wave_node *node, uint32_t slot, uint32_t wave)
 {
     struct wave_window *window = &engine->window;
-    uint32_t slot = at / engine->candidates;
+    uint32_t at = slot * engine->candidates + wave;
 
-    window->near[slot] |= (uint16_t)(1u << at % engine->candidates);
+    window->near[slot] |= (uint16_t)(1u << wave);
     node->near_last = at;
     node->near_count++;
     if (window->owners[slot] != SW_WAVE_NONE)
@@ -89,7 +89,7 @@ static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
         node->first_link = at;
     node->last_link = at;
     if (node->near_count < SW_WAVE_STEAL_LOOKS)
-        come_near(engine, node, at);
+        come_near(engine, node, slot, wave);
 }
 
 static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -108,7 +108,7 @@ static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
         window->near[slot] &= (uint16_t) ~(1u << wave);
         node->near_count--;
         if (next != SW_WAVE_NONE)
-            come_near(engine, node, next);
+            come_near(engine, node, next / engine->candidates, next % engine->candidates);
         else if (node->near_last == at)
             node->near_last = link.previous;
     }
