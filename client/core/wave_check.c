@@ -30,10 +30,10 @@ static const char *check_keys(const struct sw_wave_engine *engine)
         if (best < WAVE_LEASES)
             asked[best]++;
         if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
-            MUST(key->slot < engine->window.size && engine->window.keys[key->slot] == i &&
-                 (engine->window.linked[key->slot] ^ key->asked) == (1u << engine->candidates) - 1);
+            MUST(key->slot < engine->window.size && engine->window.slots[key->slot].key == i &&
+                 (engine->window.slots[key->slot].linked ^ key->asked) == (1u << engine->candidates) - 1);
         if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
-            MUST(engine->window.owners[key->slot] == (key->state == WAVE_KEY_QUEUED ? key->node : SW_WAVE_NONE));
+            MUST(engine->window.slots[key->slot].owner == (key->state == WAVE_KEY_QUEUED ? key->node : SW_WAVE_NONE));
         MUST(key->state != WAVE_KEY_LOST || key->asked == (1u << engine->candidates) - 1);
         MUST(key->state != WAVE_KEY_QUEUED || !(key->asked & 1u << key->wave));
         MUST(key->state != WAVE_KEY_FRESH || key->asked == 0);
@@ -72,8 +72,8 @@ static const char *check_links(const struct sw_wave_engine *engine, uint32_t n, 
 
     for (uint32_t at = engine->nodes[n].first_link; at != SW_WAVE_NONE; at = window->links[at].next) {
         MUST(window->nodes[at] == n && window->links[at].previous == previous);
-        MUST(window->linked[at / engine->candidates] & 1u << at % engine->candidates);
-        bool is_near = window->near[at / engine->candidates] & 1u << at % engine->candidates;
+        MUST(window->slots[at / engine->candidates].linked & 1u << at % engine->candidates);
+        bool is_near = window->slots[at / engine->candidates].near & 1u << at % engine->candidates;
         MUST(is_near == (length < SW_WAVE_STEAL_LOOKS));
         near_last = is_near ? at : near_last;
         previous = at;
@@ -94,7 +94,7 @@ static const char *check_waiting(const struct sw_wave_engine *engine, uint32_t n
     if (!engine->window.waiting)
         return NULL;
     for (uint32_t i = engine->nodes[n].queue_first; i != SW_WAVE_NONE; i = engine->states[i].next)
-        for (left = engine->window.near[engine->states[i].slot]; left > 0; left &= left - 1)
+        for (left = engine->window.slots[engine->states[i].slot].near; left > 0; left &= left - 1)
             waiting[sw_wave_window_nodes(engine, i)[__builtin_ctz(left)]]++;
     for (uint32_t other = 0; other < nodes; other++)
         MUST(engine->window.waiting[other * nodes + n] == waiting[other] &&

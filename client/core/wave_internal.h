@@ -88,15 +88,19 @@ struct wave_link {
     uint32_t previous, next;
 };
 
+struct wave_slot {
+    uint32_t key;    /* or the next free slot */
+    uint32_t owner;  /* the node in whose queue the key is, SW_WAVE_NONE if in none */
+    uint16_t linked; /* bit w: it is in the list of the candidate of wave w, ... */
+    uint16_t near;   /* ... and one of the first SW_WAVE_STEAL_LOOKS there */
+};
+
 /* The keys that are QUEUED or ASKED, each with its candidates, which in turn know the keys they may be asked for. */
 struct wave_window {
-    uint32_t size, free_first; /* free slots are chained by keys */
-    uint32_t *keys;            /* of each slot */
-    uint32_t *owners;          /* of each slot: the node in whose queue the key is, SW_WAVE_NONE if in none */
-    uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
-    uint16_t *near;            /* the same: it is one of the first SW_WAVE_STEAL_LOOKS there */
-    uint32_t *nodes;           /* slot x candidates, in the order of waves */
-    struct wave_link *links;   /* the same */
+    uint32_t size, free_first;
+    struct wave_slot *slots;
+    uint32_t *nodes;         /* slot x candidates, in the order of waves */
+    struct wave_link *links; /* the same */
     /* Of each node, for each node: keys in that one's queue that are near in this one's list, and a bit whether there
      * are any. NULL where there are many nodes, as then each has few keys to look through. */
     uint32_t *waiting;

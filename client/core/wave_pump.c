@@ -217,13 +217,13 @@ static enum wave_lease lease_wanted(bool beyond)
 static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t slot, uint64_t answer_us,
                             bool beyond)
 {
-    uint32_t owner = engine->window.owners[slot];
+    uint32_t owner = engine->window.slots[slot].owner;
 
     if (owner != SW_WAVE_NONE)
         return owner == index ? 0 : take_worth(engine, owner, answer_us);
     if (engine->asked[lease_wanted(beyond)] == 0) /* no need to look at it */
         return 0;
-    return sw_wave_key_lease(&engine->states[engine->window.keys[slot]]) == lease_wanted(beyond);
+    return sw_wave_key_lease(&engine->states[engine->window.slots[slot].key]) == lease_wanted(beyond);
 }
 
 /* What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. */
@@ -265,18 +265,18 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     }
     if (first == SW_WAVE_NONE)
         return;
-    uint32_t owner = window->owners[first / engine->candidates];
+    uint32_t owner = window->slots[first / engine->candidates].owner;
     if (owner != SW_WAVE_NONE && !engine->nodes[owner].passed_over)
         keys = (uint32_t)sw_wave_smaller(keys, engine->nodes[owner].queued / 2 + 1);
     looks = SW_WAVE_STEAL_LOOKS;
     for (uint32_t at = first; at != SW_WAVE_NONE && looks-- > 0 && *count < keys; at = window->links[at].next) {
         uint32_t slot = at / engine->candidates;
-        if (window->owners[slot] != owner ||
+        if (window->slots[slot].owner != owner ||
             (owner == SW_WAVE_NONE && steal_worth(engine, index, slot, answer_us, beyond) == 0))
             continue;
         if (owner != SW_WAVE_NONE)
-            sw_wave_queue_remove(engine, window->keys[slot]);
-        pick(engine, count, window->keys[slot], at % engine->candidates);
+            sw_wave_queue_remove(engine, window->slots[slot].key);
+        pick(engine, count, window->slots[slot].key, at % engine->candidates);
     }
     if (owner != SW_WAVE_NONE)
         sw_wave_node_refresh(engine, owner);

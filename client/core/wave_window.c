@@ -13,10 +13,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
 
     window->size =
         engine->options.window_keys_max < engine->key_count ? engine->options.window_keys_max : engine->key_count;
-    window->keys = calloc(window->size, sizeof(*window->keys));
-    window->owners = calloc(window->size, sizeof(*window->owners));
-    window->linked = calloc(window->size, sizeof(*window->linked));
-    window->near = calloc(window->size, sizeof(*window->near));
+    window->slots = calloc(window->size, sizeof(*window->slots));
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
     if (nodes <= SW_WAVE_COUNTED_NODES_MAX) {
@@ -25,11 +22,11 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
         if (!window->waiting || !window->owners_of)
             return false;
     }
-    if (!window->keys || !window->owners || !window->linked || !window->near || !window->nodes || !window->links)
+    if (!window->slots || !window->nodes || !window->links)
         return false;
     for (uint32_t slot = 0; slot < window->size; slot++) {
-        window->keys[slot] = slot + 1 < window->size ? slot + 1 : SW_WAVE_NONE;
-        window->owners[slot] = SW_WAVE_NONE;
+        window->slots[slot].key = slot + 1 < window->size ? slot + 1 : SW_WAVE_NONE;
+        window->slots[slot].owner = SW_WAVE_NONE;
     }
     window->free_first = 0;
     return true;
@@ -37,10 +34,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
 
 void sw_wave_window_clear(struct sw_wave_engine *engine)
 {
-    free(engine->window.keys);
-    free(engine->window.owners);
-    free(engine->window.linked);
-    free(engine->window.near);
+    free(engine->window.slots);
     free(engine->window.nodes);
     free(engine->window.links);
     free(engine->window.waiting);
@@ -67,11 +61,11 @@ static void come_near(struct sw_wave_engine *engine, struct wave_node *node, uin
     struct wave_window *window = &engine->window;
     uint32_t at = slot * engine->candidates + wave;
 
-    window->near[slot] |= (uint16_t)(1u << wave);
+    window->slots[slot].near |= (uint16_t)(1u << wave);
     node->near_last = at;
     node->near_count++;
-    if (window->owners[slot] != SW_WAVE_NONE)
-        count_owner(engine, at, window->owners[slot], 1);
+    if (window->slots[slot].owner != SW_WAVE_NONE)
+        count_owner(engine, at, window->slots[slot].owner, 1);
 }
 
 static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t wave)
@@ -80,8 +74,8 @@ static void link_append(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
     uint32_t at = slot * engine->candidates + wave;
     struct wave_node *node = &engine->nodes[window->nodes[at]];
 
-    assert(window->owners[slot] == SW_WAVE_NONE);
-    window->linked[slot] |= (uint16_t)(1u << wave);
+    assert(window->slots[slot].owner == SW_WAVE_NONE);
+    window->slots[slot].linked |= (uint16_t)(1u << wave);
     window->links[at] = (struct wave_link){.previous = node->last_link, .next = SW_WAVE_NONE};
     if (node->last_link != SW_WAVE_NONE)
         window->links[node->last_link].next = at;
@@ -99,13 +93,13 @@ static void link_remove(struct sw_wave_engine *engine, uint32_t slot, uint32_t w
     struct wave_node *node = &engine->nodes[window->nodes[at]];
     struct wave_link link = window->links[at];
 
-    if (!(window->linked[slot] & 1u << wave))
+    if (!(window->slots[slot].linked & 1u << wave))
         return;
-    assert(window->owners[slot] == SW_WAVE_NONE);
-    window->linked[slot] &= (uint16_t) ~(1u << wave);
-    if (window->near[slot] & 1u << wave) {
+    assert(window->slots[slot].owner == SW_WAVE_NONE);
+    window->slots[slot].linked &= (uint16_t) ~(1u << wave);
+    if (window->slots[slot].near & 1u << wave) {
         uint32_t next = window->links[node->near_last].next;
-        window->near[slot] &= (uint16_t) ~(1u << wave);
+        window->slots[slot].near &= (uint16_t) ~(1u << wave);
         node->near_count--;
         if (next != SW_WAVE_NONE)
             come_near(engine, node, next / engine->candidates, next % engine->candidates);
@@ -151,8 +145,8 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index)
     if (key_index >= engine->based_next)
         find_bases(engine, key_index);
     key->slot = slot;
-    window->free_first = window->keys[slot];
-    window->keys[slot] = key_index;
+    window->free_first = window->slots[slot].key;
+    window->slots[slot].key = key_index;
     for (uint32_t wave = 0; wave < k; wave++) {
         window->nodes[slot * k + wave] = nodes[(key->base + wave) % k];
         link_append(engine, slot, wave);
@@ -165,10 +159,10 @@ void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index)
     struct wave_window *window = &engine->window;
     uint32_t slot = engine->states[key_index].slot;
 
-    assert(window->keys[slot] == key_index);
+    assert(window->slots[slot].key == key_index);
     for (uint32_t wave = 0; wave < engine->candidates; wave++)
         link_remove(engine, slot, wave);
-    window->keys[slot] = window->free_first;
+    window->slots[slot].key = window->free_first;
     window->free_first = slot;
 }
 
@@ -181,7 +175,7 @@ static void count_waiting(struct sw_wave_engine *engine, uint32_t key_index, uin
 {
     const struct wave_key *key = &engine->states[key_index];
 
-    for (uint32_t left = engine->window.near[key->slot]; left > 0; left &= left - 1)
+    for (uint32_t left = engine->window.slots[key->slot].near; left > 0; left &= left - 1)
         count_owner(engine, key->slot * engine->candidates + (uint32_t)__builtin_ctz(left), key->node, change);
 }
 
@@ -189,7 +183,7 @@ void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index)
 {
     const struct wave_key *key = &engine->states[key_index];
 
-    engine->window.owners[key->slot] = key->node;
+    engine->window.slots[key->slot].owner = key->node;
     count_waiting(engine, key_index, 1);
 }
 
@@ -197,7 +191,7 @@ void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_in
 {
     const struct wave_key *key = &engine->states[key_index];
 
-    engine->window.owners[key->slot] = SW_WAVE_NONE;
+    engine->window.slots[key->slot].owner = SW_WAVE_NONE;
     count_waiting(engine, key_index, UINT32_MAX);
 }
 
