@@ -111,27 +111,35 @@ static void put_group(uint32_t group, char text[GROUP_DIGITS])
 
 size_t sw_key_to_base58(const struct sw_key *key, char text[SW_KEY_BASE58_SIZE])
 {
-    char digits[GROUPS * GROUP_DIGITS];
     uint32_t words[WORDS];
+    uint32_t groups[GROUPS]; /* groups: least significant first */
+    char top[GROUP_DIGITS];
     uint64_t sum = 0;
-    size_t zeros = 0, first = 0;
+    size_t left = GROUPS, n = 0, skip = 0;
 
     for (size_t w = 0; w < WORDS; w++)
         words[w] = load32_big(key->bytes + 4 * w);
     for (size_t g = 0; g < GROUPS; g++) {
         for (size_t w = 0; w < WORDS; w++)
             sum += (uint64_t)words[w] * word_worth[g][w];
-        put_group((uint32_t)(sum % GROUP_VALUES), digits + (GROUPS - 1 - g) * GROUP_DIGITS);
+        groups[g] = (uint32_t)(sum % GROUP_VALUES);
         sum /= GROUP_VALUES;
     }
-    while (zeros < SW_KEY_BYTES && key->bytes[zeros] == 0)
-        zeros++;
-    while (first < sizeof(digits) && digits[first] == base58_alphabet[0])
-        first++;
-    memset(text, base58_alphabet[0], zeros);
-    memcpy(text + zeros, digits + first, sizeof(digits) - first);
-    text[zeros + sizeof(digits) - first] = '\0';
-    return zeros + sizeof(digits) - first;
+    while (n < SW_KEY_BYTES && key->bytes[n] == 0)
+        text[n++] = base58_alphabet[0];
+    while (left > 0 && groups[left - 1] == 0)
+        left--;
+    if (left > 0) {
+        put_group(groups[--left], top);
+        while (top[skip] == base58_alphabet[0])
+            skip++;
+        while (skip < GROUP_DIGITS)
+            text[n++] = top[skip++];
+    }
+    for (; left > 0; n += GROUP_DIGITS)
+        put_group(groups[--left], text + n);
+    text[n] = '\0';
+    return n;
 }
 
 static int base58_value(char c)
