@@ -226,20 +226,27 @@ static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index,
     return sw_wave_key_lease(&engine->states[engine->window.slots[slot].key]) == lease_wanted(beyond);
 }
 
-/* What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. */
-static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond)
+/*
+ * What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. Where
+ * all that are worth so much are sure to be in one queue, sole_owner is whose, otherwise SW_WAVE_NONE.
+ */
+static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond,
+                                uint32_t *sole_owner)
 {
     const uint64_t *owners = engine->window.owners_of;
     uint64_t most = engine->asked[lease_wanted(beyond)] > 0;
 
+    *sole_owner = SW_WAVE_NONE;
     if (!owners)
         return UINT64_MAX;
     owners += (size_t)index * SW_WAVE_SET_WORDS;
     for (uint32_t word = 0; word < SW_WAVE_SET_WORDS; word++)
         for (uint64_t left = owners[word]; left > 0; left &= left - 1) {
             uint32_t owner = word * 64 + (uint32_t)__builtin_ctzll(left);
-            if (owner != index)
-                most = sw_wave_larger(most, take_worth(engine, owner, answer_us));
+            uint64_t worth = owner == index ? 0 : take_worth(engine, owner, answer_us);
+            if (worth >= most)
+                *sole_owner = worth > most ? owner : SW_WAVE_NONE;
+            most = sw_wave_larger(most, worth);
         }
     return most;
 }
@@ -252,12 +259,15 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
                         uint32_t *count)
 {
     const struct wave_window *window = &engine->window;
-    uint64_t best = 0, most = steal_worth_max(engine, index, answer_us, beyond);
-    uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE;
+    uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE, sole_owner;
+    uint64_t best = 0, most = steal_worth_max(engine, index, answer_us, beyond, &sole_owner);
 
     for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && best < most && looks-- > 0;
          at = window->links[at].next) {
-        uint64_t worth = steal_worth(engine, index, at / engine->candidates, answer_us, beyond);
+        uint32_t slot = at / engine->candidates;
+        if (sole_owner != SW_WAVE_NONE && window->slots[slot].owner != sole_owner)
+            continue;
+        uint64_t worth = steal_worth(engine, index, slot, answer_us, beyond);
         if (worth > best) {
             best = worth;
             first = at;

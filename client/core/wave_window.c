@@ -147,8 +147,9 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index)
     key->slot = slot;
     window->free_first = window->slots[slot].key;
     window->slots[slot].key = key_index;
-    for (uint32_t wave = 0; wave < k; wave++) {
-        window->nodes[slot * k + wave] = nodes[(key->base + wave) % k];
+    for (uint32_t wave = 0, turn = key->base; wave < k; wave++) {
+        window->nodes[slot * k + wave] = nodes[turn];
+        turn = turn + 1 < k ? turn + 1 : 0;
         link_append(engine, slot, wave);
     }
     return true;
