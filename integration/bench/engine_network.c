@@ -84,10 +84,11 @@ struct network_setup network_setup_new(const struct network_case *what)
 
     if (!setup.keys)
         meter_die("no memory");
-    for (size_t i = 0; i < what->key_count; i++)
-        setup.keys[i] = meter_random_key();
+    meter_seed(1); /* the same nodes in every case */
     for (size_t i = 0; i < NETWORK_NODES; i++)
         places[i] = meter_random_key();
+    for (size_t i = 0; i < what->key_count; i++)
+        setup.keys[i] = meter_random_key();
     setup.table = sw_route_table_new(places, NETWORK_NODES);
     if (!setup.table)
         meter_die("no memory");
@@ -320,6 +321,7 @@ struct tape network_record(struct network_setup *setup, const struct network_cas
     network->setup = setup;
     network->engine = network_engine_new(setup, what);
     network->now_ns = SECOND_NS;
+    meter_seed(2);
     for (size_t i = 0; i < NETWORK_NODES; i++) {
         struct node *node = &network->nodes[i];
         const double bandwidth = random_between(what->bandwidth_min, what->bandwidth_max);

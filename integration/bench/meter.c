@@ -8,6 +8,7 @@
 #include <time.h>
 
 static struct meter_memory memory;
+static uint64_t random_state = 1;
 
 double meter_seconds(void)
 {
@@ -27,12 +28,15 @@ void meter_reset_peak(void)
     memory.peak_bytes = memory.bytes;
 }
 
+void meter_seed(uint64_t seed)
+{
+    random_state = seed;
+}
+
 uint64_t meter_random(void)
 {
-    static uint64_t state = 1;
-
     /* Source: Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014 (SplitMix64). */
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;

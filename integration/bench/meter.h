@@ -22,7 +22,8 @@ double meter_seconds(void);
 struct meter_memory meter_memory(void);
 void meter_reset_peak(void);
 
-/* The next of a fixed sequence of random numbers. */
+/* The next of a sequence of random numbers, which begins anew with each seed. */
+void meter_seed(uint64_t seed);
 uint64_t meter_random(void);
 struct sw_key meter_random_key(void);
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What the wave engine costs a symbol, of 10,000 and of 1,000,000 keys, all and 17 % of them required, and as fast as on
-# loopback, where nobody waits. Flat: what a symbol costs must not grow with the number of keys.
+# loopback, where nobody waits. Flat: what a symbol costs must not grow with the number of keys. Beyond the window, of
+# 12,000 keys, nodes that are through take keys from others all the time, which 10,000 keys know only at the end: so all
+# of 1,000,000 stand beside 100,000 too.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../bench_lib.sh"
 
@@ -15,3 +17,4 @@ for kind in "all" "17 %" "loopback"; do
     done
     beside engine "1000000 keys, $kind" engine ns_per_symbol "10000 keys, $kind" engine "<= 1.25"
 done
+beside engine "1000000 keys, all" engine ns_per_symbol "100000 keys, all" engine "<= 1.25"
