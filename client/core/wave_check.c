@@ -97,7 +97,7 @@ static const char *check_waiting(const struct sw_wave_engine *engine, uint32_t n
         for (left = engine->window.slots[engine->states[i].slot].near; left > 0; left &= left - 1)
             waiting[sw_wave_window_nodes(engine, i)[__builtin_ctz(left)]]++;
     for (uint32_t other = 0; other < nodes; other++)
-        MUST(engine->window.waiting[other * nodes + n] == waiting[other] &&
+        MUST(engine->window.waiting[other * SW_WAVE_COUNTED_NODES_MAX + n] == waiting[other] &&
              (engine->window.owners_of[other * SW_WAVE_SET_WORDS + n / 64] >> n % 64 & 1) == (waiting[other] > 0));
     return NULL;
 }

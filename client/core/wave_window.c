@@ -17,7 +17,7 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
     window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
     window->links = calloc((size_t)window->size * k, sizeof(*window->links));
     if (nodes <= SW_WAVE_COUNTED_NODES_MAX) {
-        window->waiting = calloc((size_t)nodes * nodes + 1, sizeof(*window->waiting));
+        window->waiting = calloc((size_t)nodes * SW_WAVE_COUNTED_NODES_MAX + 1, sizeof(*window->waiting));
         window->owners_of = calloc((size_t)nodes * SW_WAVE_SET_WORDS + 1, sizeof(*window->owners_of));
         if (!window->waiting || !window->owners_of)
             return false;
@@ -45,11 +45,11 @@ void sw_wave_window_clear(struct sw_wave_engine *engine)
 static void count_owner(struct sw_wave_engine *engine, uint32_t at, uint32_t owner, uint32_t change)
 {
     const struct wave_window *window = &engine->window;
-    size_t node = window->nodes[at], count = sw_route_table_count(engine->table);
+    size_t node = window->nodes[at];
 
     if (!window->waiting)
         return;
-    uint32_t *waiting = &window->waiting[node * count + owner];
+    uint32_t *waiting = &window->waiting[node * SW_WAVE_COUNTED_NODES_MAX + owner];
     uint64_t *owners = &window->owners_of[node * SW_WAVE_SET_WORDS + owner / 64], bit = UINT64_C(1) << owner % 64;
     *waiting += change;
     *owners = *waiting > 0 ? *owners | bit : *owners & ~bit;
