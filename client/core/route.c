@@ -227,10 +227,17 @@ uint32_t sw_route_nearest(const struct sw_route_table *table, const struct sw_ke
     return search.found;
 }
 
+#define HASH_START UINT64_C(1469598103934665603)
+
+static uint64_t hash_byte(uint64_t hash, char byte)
+{
+    return (hash ^ (uint8_t)byte) * UINT64_C(1099511628211);
+}
+
 static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * UINT64_C(1099511628211);
+        hash = hash_byte(hash, bytes[i]);
     return hash;
 }
 
@@ -238,6 +245,41 @@ uint32_t sw_route_base(const struct sw_key *key, const char *task, uint32_t k)
 {
     char text[SW_KEY_BASE58_SIZE];
     size_t length = sw_key_to_base58(key, text);
-    uint64_t hash = hash_bytes(UINT64_C(1469598103934665603), text, length);
+    uint64_t hash = hash_bytes(HASH_START, text, length);
     return (uint32_t)(hash_bytes(hash, task, strlen(task)) % k);
+}
+
+/* Each byte's product waits for the one before it: the processor has time for those of other keys meanwhile. */
+static void hash_together(uint64_t hashes[SW_ROUTE_BASES], const char *const bytes[SW_ROUTE_BASES], size_t count)
+{
+    uint64_t a = hashes[0], b = hashes[1], c = hashes[2], d = hashes[3];
+
+    for (size_t i = 0; i < count; i++) {
+        a = hash_byte(a, bytes[0][i]);
+        b = hash_byte(b, bytes[1][i]);
+        c = hash_byte(c, bytes[2][i]);
+        d = hash_byte(d, bytes[3][i]);
+    }
+    hashes[0] = a;
+    hashes[1] = b;
+    hashes[2] = c;
+    hashes[3] = d;
+}
+
+void sw_route_bases(const struct sw_key *keys, const char *task, uint32_t k, uint32_t bases[SW_ROUTE_BASES])
+{
+    char texts[SW_ROUTE_BASES][SW_KEY_BASE58_SIZE];
+    size_t lengths[SW_ROUTE_BASES], shortest = SW_KEY_BASE58_SIZE;
+    uint64_t hashes[SW_ROUTE_BASES] = {HASH_START, HASH_START, HASH_START, HASH_START};
+
+    for (size_t i = 0; i < SW_ROUTE_BASES; i++) {
+        lengths[i] = sw_key_to_base58(&keys[i], texts[i]);
+        shortest = lengths[i] < shortest ? lengths[i] : shortest;
+    }
+    hash_together(hashes, (const char *const[]){texts[0], texts[1], texts[2], texts[3]}, shortest);
+    for (size_t i = 0; i < SW_ROUTE_BASES; i++)
+        hashes[i] = hash_bytes(hashes[i], texts[i] + shortest, lengths[i] - shortest);
+    hash_together(hashes, (const char *const[]){task, task, task, task}, strlen(task));
+    for (size_t i = 0; i < SW_ROUTE_BASES; i++)
+        bases[i] = (uint32_t)(hashes[i] % k);
 }

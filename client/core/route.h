@@ -31,4 +31,9 @@ uint32_t sw_route_nearest(const struct sw_route_table *table, const struct sw_ke
  */
 uint32_t sw_route_base(const struct sw_key *key, const char *task, uint32_t k);
 
+#define SW_ROUTE_BASES 4
+
+/* The same of SW_ROUTE_BASES keys in one go, in much less time than one after the other. */
+void sw_route_bases(const struct sw_key *keys, const char *task, uint32_t k, uint32_t bases[SW_ROUTE_BASES]);
+
 #endif

@@ -243,14 +243,20 @@ static bool allocate_requests(struct sw_wave_engine *engine)
     engine->picked_waves = calloc(keys_max, sizeof(*engine->picked_waves));
     if (!engine->requests || !engine->free_slots || !engine->picked || !engine->picked_waves)
         return false;
+    /* The first request has the room of all of them: memory that is never used is then never touched. */
+    struct wave_request *first = &engine->requests[0];
+    first->keys = calloc((size_t)slots * keys_max, sizeof(*first->keys));
+    first->prefixes = calloc((size_t)slots * keys_max, sizeof(*first->prefixes));
+    first->waves = calloc((size_t)slots * keys_max, sizeof(*first->waves));
+    first->entries = calloc((size_t)slots * keys_max, sizeof(*first->entries));
+    if (!first->keys || !first->prefixes || !first->waves || !first->entries)
+        return false;
     for (uint32_t i = 0; i < slots; i++) {
         struct wave_request *request = &engine->requests[i];
-        request->keys = calloc(keys_max, sizeof(*request->keys));
-        request->prefixes = calloc(keys_max, sizeof(*request->prefixes));
-        request->waves = calloc(keys_max, sizeof(*request->waves));
-        request->entries = calloc(keys_max, sizeof(*request->entries));
-        if (!request->keys || !request->prefixes || !request->waves || !request->entries)
-            return false;
+        request->keys = first->keys + (size_t)i * keys_max;
+        request->prefixes = first->prefixes + (size_t)i * keys_max;
+        request->waves = first->waves + (size_t)i * keys_max;
+        request->entries = first->entries + (size_t)i * keys_max;
         engine->free_slots[engine->free_count++] = slots - 1 - i;
     }
     return true;
@@ -276,7 +282,8 @@ static bool allocate(struct sw_wave_engine *engine)
         return false;
     for (uint32_t i = 0; i < nodes; i++) {
         struct wave_node *node = &engine->nodes[i];
-        node->queue_first = node->queue_last = node->list = node->first_link = node->last_link = SW_WAVE_NONE;
+        node->queue_first = node->queue_last = node->list = SW_WAVE_NONE;
+        node->first_link = node->last_link = node->near_last = SW_WAVE_NONE;
     }
     for (uint32_t i = 0; i < WAVE_LISTS; i++)
         engine->lists[i] = (struct wave_list){SW_WAVE_NONE, SW_WAVE_NONE};
@@ -331,11 +338,11 @@ void sw_wave_engine_free(struct sw_wave_engine *engine)
     if (!engine)
         return;
     sw_budget_release(engine->budget, engine->reserved_bytes);
-    for (uint32_t i = 0; engine->requests && i < engine->slots; i++) {
-        free(engine->requests[i].keys);
-        free(engine->requests[i].prefixes);
-        free(engine->requests[i].waves);
-        free(engine->requests[i].entries);
+    if (engine->requests) {
+        free(engine->requests[0].keys);
+        free(engine->requests[0].prefixes);
+        free(engine->requests[0].waves);
+        free(engine->requests[0].entries);
     }
     free(engine->requests);
     free(engine->free_slots);

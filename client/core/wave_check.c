@@ -30,8 +30,10 @@ static const char *check_keys(const struct sw_wave_engine *engine)
         if (best < WAVE_LEASES)
             asked[best]++;
         if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
-            MUST(key->slot < engine->window.size && engine->window.keys[key->slot] == i &&
-                 (engine->window.linked[key->slot] ^ key->asked) == (1u << engine->candidates) - 1);
+            MUST(key->slot < engine->window.size && engine->window.slots[key->slot].key == i &&
+                 (engine->window.slots[key->slot].linked ^ key->asked) == (1u << engine->candidates) - 1);
+        if (key->state == WAVE_KEY_QUEUED || key->state == WAVE_KEY_ASKED)
+            MUST(engine->window.slots[key->slot].owner == (key->state == WAVE_KEY_QUEUED ? key->node : SW_WAVE_NONE));
         MUST(key->state != WAVE_KEY_LOST || key->asked == (1u << engine->candidates) - 1);
         MUST(key->state != WAVE_KEY_QUEUED || !(key->asked & 1u << key->wave));
         MUST(key->state != WAVE_KEY_FRESH || key->asked == 0);
@@ -66,15 +68,37 @@ static const char *check_queue(const struct sw_wave_engine *engine, uint32_t n)
 static const char *check_links(const struct sw_wave_engine *engine, uint32_t n, uint32_t *count)
 {
     const struct wave_window *window = &engine->window;
-    uint32_t previous = SW_WAVE_NONE;
+    uint32_t previous = SW_WAVE_NONE, near_last = SW_WAVE_NONE, length = 0;
 
     for (uint32_t at = engine->nodes[n].first_link; at != SW_WAVE_NONE; at = window->links[at].next) {
         MUST(window->nodes[at] == n && window->links[at].previous == previous);
-        MUST(window->linked[at / engine->candidates] & 1u << at % engine->candidates);
+        MUST(window->slots[at / engine->candidates].linked & 1u << at % engine->candidates);
+        bool is_near = window->slots[at / engine->candidates].near & 1u << at % engine->candidates;
+        MUST(is_near == (length < SW_WAVE_STEAL_LOOKS));
+        near_last = is_near ? at : near_last;
         previous = at;
-        ++*count;
+        length++;
     }
-    MUST(engine->nodes[n].last_link == previous);
+    MUST(engine->nodes[n].last_link == previous && engine->nodes[n].near_last == near_last);
+    MUST(engine->nodes[n].near_count == sw_wave_smaller(length, SW_WAVE_STEAL_LOOKS));
+    *count += length;
+    return NULL;
+}
+
+/* The keys that wait for a node, by the nodes that they may be taken from it for. */
+static const char *check_waiting(const struct sw_wave_engine *engine, uint32_t n)
+{
+    uint32_t waiting[SW_WAVE_COUNTED_NODES_MAX] = {0}, nodes = sw_route_table_count(engine->table), left;
+
+    MUST((engine->window.waiting != NULL) == (nodes <= SW_WAVE_COUNTED_NODES_MAX));
+    if (!engine->window.waiting)
+        return NULL;
+    for (uint32_t i = engine->nodes[n].queue_first; i != SW_WAVE_NONE; i = engine->states[i].next)
+        for (left = engine->window.slots[engine->states[i].slot].near; left > 0; left &= left - 1)
+            waiting[sw_wave_window_nodes(engine, i)[__builtin_ctz(left)]]++;
+    for (uint32_t other = 0; other < nodes; other++)
+        MUST(engine->window.waiting[other * SW_WAVE_COUNTED_NODES_MAX + n] == waiting[other] &&
+             (engine->window.owners_of[other * SW_WAVE_SET_WORDS + n / 64] >> n % 64 & 1) == (waiting[other] > 0));
     return NULL;
 }
 
@@ -93,6 +117,7 @@ static const char *check_lists(const struct sw_wave_engine *engine, uint32_t lis
             in_lists++;
         }
         MUST(engine->lists[l].last == previous);
+        MUST(l >= SW_WAVE_BUCKETS || (engine->buckets >> l & 1) == (previous != SW_WAVE_NONE));
     }
     MUST(listed == in_lists);
     return NULL;
@@ -108,6 +133,8 @@ static const char *check_nodes(const struct sw_wave_engine *engine)
         const char *broken = check_queue(engine, n);
         if (!broken)
             broken = check_links(engine, n, &links);
+        if (!broken)
+            broken = check_waiting(engine, n);
         if (broken)
             return broken;
         queued += node->queued;

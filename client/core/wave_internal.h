@@ -37,8 +37,13 @@
 #define SW_WAVE_LIFE_BYTES_PER_SEC 65536
 /* The backoff of a node that fails doubles this often. */
 #define SW_WAVE_BACKOFF_DOUBLINGS 5
-/* Lists of nodes that are ready for a request, by the time in which they would answer its first key: two an octave. */
+/* Lists of nodes that are ready for a request, by the time in which they would answer its first key: two an octave. As
+ * many as a word has bits. */
 #define SW_WAVE_BUCKETS 64
+/* Up to so many nodes it is counted which may take keys from which. */
+#define SW_WAVE_COUNTED_NODES_MAX 256
+/* The words of a set of nodes, then. */
+#define SW_WAVE_SET_WORDS (SW_WAVE_COUNTED_NODES_MAX / 64)
 /* Keys of a node's candidates that are looked at when it has nothing of its own to do. */
 #define SW_WAVE_STEAL_LOOKS 512
 
@@ -83,18 +88,29 @@ struct wave_link {
     uint32_t previous, next;
 };
 
+struct wave_slot {
+    uint32_t key;    /* or the next free slot */
+    uint32_t owner;  /* the node in whose queue the key is, SW_WAVE_NONE if in none */
+    uint16_t linked; /* bit w: it is in the list of the candidate of wave w, ... */
+    uint16_t near;   /* ... and one of the first SW_WAVE_STEAL_LOOKS there */
+};
+
 /* The keys that are QUEUED or ASKED, each with its candidates, which in turn know the keys they may be asked for. */
 struct wave_window {
-    uint32_t size, free_first; /* free slots are chained by keys */
-    uint32_t *keys;            /* of each slot */
-    uint16_t *linked;          /* of each slot, bit w: it is in the list of the candidate of wave w */
-    uint32_t *nodes;           /* slot x candidates, in the order of waves */
-    struct wave_link *links;   /* the same */
+    uint32_t size, free_first;
+    struct wave_slot *slots;
+    uint32_t *nodes;         /* slot x candidates, in the order of waves */
+    struct wave_link *links; /* the same */
+    /* Of each node, for each node: keys in that one's queue that are near in this one's list, and a bit whether there
+     * are any. NULL where there are many nodes, as then each has few keys to look through. */
+    uint32_t *waiting;
+    uint64_t *owners_of;
 };
 
 struct wave_node {
     uint32_t queue_first, queue_last, queued;
     uint32_t first_link, last_link; /* keys in the window that it is a candidate for and was not asked for */
+    uint32_t near_last, near_count; /* the first of these: those that are looked at */
     uint32_t in_flight;
     uint32_t open;                           /* keys that are open in its requests */
     uint32_t held;                           /* requests of it that wait on our side */
@@ -111,9 +127,13 @@ struct wave_node {
     uint64_t last_us;              /* it answered last, or was given work when it had none */
     uint64_t rate;                 /* bytes a second, as measured; 0: not known */
     uint64_t useful_rate;          /* of good symbols, its present silence counted */
-    uint64_t first_us;             /* the time to its first symbol, as measured, with rate */
-    bool is_known;                 /* its rate is of more than its first symbol, and in the engine's sums */
-    uint64_t due_round_trip_us;    /* what was expected of it when it was last known to be well: leases go by that */
+    uint64_t gap_us;               /* the time that it needs for a symbol of gap_bytes at that rate */
+    uint64_t gap_bytes;
+    uint64_t wanted_symbol_bytes, wanted_work_bytes; /* while these and the gap hold, ... */
+    uint32_t wanted;                                 /* ... so many keys should be open at it */
+    uint64_t first_us;                               /* the time to its first symbol, as measured, with rate */
+    bool is_known;              /* its rate is of more than its first symbol, and in the engine's sums */
+    uint64_t due_round_trip_us; /* what was expected of it when it was last known to be well: leases go by that */
     uint64_t due_gap_us;
     uint64_t busy_rate; /* what of it is in the engine's busy_rate */
 };
@@ -203,6 +223,7 @@ struct sw_wave_engine {
     struct wave_key *states;
     uint32_t counts[WAVE_KEY_STATES];
     uint32_t asked[WAVE_LEASES];      /* of the keys ASKED, those whose best lease is this */
+    uint32_t based_next;              /* keys before it know their base */
     uint32_t fresh_next;              /* keys before it have been in the window or came from the local store */
     uint32_t local_next, local_count; /* the batch that the local store is asked for */
     struct wave_window window;
@@ -210,6 +231,8 @@ struct sw_wave_engine {
     struct wave_node *nodes;
     uint32_t queued_passed_over; /* keys queued at nodes that are passed over */
     struct wave_list lists[WAVE_LISTS];
+    uint64_t buckets;                    /* bit b: that bucket has nodes */
+    uint64_t moves;                      /* of nodes between lists and keys between queues, so far */
     uint64_t wake_us;                    /* none of those passed over is to be asked as any other before */
     uint64_t known_rate, known_first_us; /* sums over the nodes that were measured */
     uint32_t known_count;
@@ -287,6 +310,9 @@ bool sw_wave_window_enter(struct sw_wave_engine *engine, uint32_t key_index);
 void sw_wave_window_leave(struct sw_wave_engine *engine, uint32_t key_index);
 /* The key's candidates in the order of waves: engine->candidates of them. */
 const uint32_t *sw_wave_window_nodes(const struct sw_wave_engine *engine, uint32_t key_index);
+/* Takes note that the key is in the queue of its node now, or is not any more. */
+void sw_wave_window_waits(struct sw_wave_engine *engine, uint32_t key_index);
+void sw_wave_window_waits_no_more(struct sw_wave_engine *engine, uint32_t key_index);
 /* Takes note that the candidate of a wave was asked, or may be asked again. */
 void sw_wave_window_asked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);
 void sw_wave_window_unasked(struct sw_wave_engine *engine, uint32_t key_index, uint32_t wave);
@@ -348,6 +374,8 @@ void sw_wave_cheer_up(struct sw_wave_engine *engine);
 void sw_wave_node_unlucky(struct sw_wave_engine *engine, uint32_t node);
 /* Nodes whose time has come are asked as any other again. */
 void sw_wave_wake(struct sw_wave_engine *engine);
+/* The first of the nodes that would answer first, of those that are ready; SW_WAVE_NONE if there is none. */
+uint32_t sw_wave_ready_first(const struct sw_wave_engine *engine);
 /* A node with keys waiting that is passed over, and did not ask to be left alone; SW_WAVE_NONE if there is none. */
 uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine);
 /* How many keys only nodes passed over can still give, as far as is known. */

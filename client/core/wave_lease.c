@@ -146,19 +146,21 @@ static void look(struct sw_wave_engine *engine, struct wave_request *request)
     sw_wave_lease_note(engine, request);
 }
 
-/* In how long the next key of a request is to be expected, behind those of the node's earlier ones. */
-static uint64_t next_key_us(const struct sw_wave_engine *engine, const struct wave_request *request)
+/* Whether the next key of a request, behind those of the node's earlier ones, is expected to come later than that. */
+static bool comes_later(const struct sw_wave_engine *engine, const struct wave_request *request, uint64_t answer_us)
 {
     const struct wave_node *node = &engine->nodes[request->node];
-    uint64_t keys = 1, gone_us = engine->now_us - node->last_us;
+    uint64_t keys = 1, gone_us = engine->now_us - node->last_us, gap_us = sw_wave_gap_us(engine, node);
 
+    if (gap_us * (1 + node->open - request->open) <= answer_us) /* though it were behind all that is open there */
+        return false;
     for (uint32_t slot = 0; slot < engine->slots; slot++) {
         const struct wave_request *other = &engine->requests[slot];
         if (other->id != 0 && other->id < request->id && other->node == request->node)
             keys += other->open;
     }
-    uint64_t whole_us = sw_wave_gap_us(engine, node) * keys;
-    return whole_us > gone_us ? whole_us - gone_us : 0;
+    uint64_t whole_us = gap_us * keys;
+    return whole_us > gone_us && whole_us - gone_us > answer_us;
 }
 
 uint32_t sw_wave_leases_cut(struct sw_wave_engine *engine, uint64_t answer_us, uint32_t keys_max)
@@ -168,7 +170,7 @@ uint32_t sw_wave_leases_cut(struct sw_wave_engine *engine, uint64_t answer_us, u
     for (uint32_t slot = 0; slot < engine->slots && keys < keys_max; slot++) {
         struct wave_request *request = &engine->requests[slot];
         if (request->id == 0 || request->aborted || request->held || request->lease != WAVE_LEASE_RUNNING ||
-            request->open == 0 || next_key_us(engine, request) <= answer_us)
+            request->open == 0 || !comes_later(engine, request, answer_us))
             continue;
         keys += request->open;
         worsen(engine, request);

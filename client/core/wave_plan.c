@@ -32,9 +32,7 @@ static uint32_t requests_allowed(const struct sw_wave_engine *engine, uint32_t n
 /* Two an octave. */
 static uint32_t bucket_of(uint64_t us)
 {
-    uint32_t octave = 0;
-    while (us >> octave > 1)
-        octave++;
+    uint32_t octave = us > 1 ? 63 - (uint32_t)__builtin_clzll(us) : 0;
     uint32_t bucket = octave * 2 + (octave > 0 && us >> (octave - 1) & 1);
     return bucket < SW_WAVE_BUCKETS ? bucket : SW_WAVE_BUCKETS - 1;
 }
@@ -73,6 +71,9 @@ static void list_remove(struct sw_wave_engine *engine, struct wave_node *node)
         engine->nodes[node->list_next].list_previous = node->list_previous;
     else
         list->last = node->list_previous;
+    if (list->first == SW_WAVE_NONE && node->list < SW_WAVE_BUCKETS)
+        engine->buckets &= ~(UINT64_C(1) << node->list);
+    engine->moves++;
     node->list = SW_WAVE_NONE;
 }
 
@@ -81,6 +82,7 @@ static void list_append(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     struct wave_node *node = &engine->nodes[index];
     struct wave_list *list = &engine->lists[list_index];
 
+    engine->moves++;
     node->list = list_index;
     node->list_previous = list->last;
     node->list_next = SW_WAVE_NONE;
@@ -89,6 +91,8 @@ static void list_append(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     else
         list->first = index;
     list->last = index;
+    if (list_index < SW_WAVE_BUCKETS)
+        engine->buckets |= UINT64_C(1) << list_index;
 }
 
 /* Puts the node into the list where it belongs now; at its end, so that ties go round. */
@@ -148,6 +152,7 @@ static void queue_push(struct sw_wave_engine *engine, uint32_t key_index, uint32
     struct wave_key *key = &engine->states[key_index];
 
     sw_wave_key_move(engine, key_index, WAVE_KEY_QUEUED);
+    engine->moves++;
     key->node = node_index;
     key->next = front ? node->queue_first : SW_WAVE_NONE;
     key->previous = front ? SW_WAVE_NONE : node->queue_last;
@@ -160,6 +165,7 @@ static void queue_push(struct sw_wave_engine *engine, uint32_t key_index, uint32
     else
         node->queue_last = key_index;
     node->queued++;
+    sw_wave_window_waits(engine, key_index);
     if (node->passed_over)
         engine->queued_passed_over++;
     sw_wave_node_refresh(engine, node_index);
@@ -180,6 +186,7 @@ void sw_wave_queue_remove(struct sw_wave_engine *engine, uint32_t key_index)
     else
         node->queue_last = key->previous;
     node->queued--;
+    sw_wave_window_waits_no_more(engine, key_index);
     if (node->passed_over)
         engine->queued_passed_over--;
 }
@@ -256,6 +263,7 @@ void sw_wave_pass_over(struct sw_wave_engine *engine, uint32_t index)
     sw_wave_node_refresh(engine, index);
     while (key_index != SW_WAVE_NONE) {
         uint32_t next = engine->states[key_index].next;
+        sw_wave_window_waits_no_more(engine, key_index);
         sw_wave_assign(engine, key_index);
         key_index = next;
     }
@@ -318,6 +326,11 @@ void sw_wave_node_strike(struct sw_wave_engine *engine, uint32_t node, uint32_t 
     engine->nodes[node].strikes += times;
     sw_wave_health_judge(engine, node, 0, times);
     sw_wave_pass_over(engine, node);
+}
+
+uint32_t sw_wave_ready_first(const struct sw_wave_engine *engine)
+{
+    return engine->buckets ? engine->lists[__builtin_ctzll(engine->buckets)].first : SW_WAVE_NONE;
 }
 
 uint32_t sw_wave_probe_pick(const struct sw_wave_engine *engine)

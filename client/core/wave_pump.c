@@ -97,18 +97,11 @@ static bool may_probe(const struct sw_wave_engine *engine)
 
 static uint32_t pick_node(struct sw_wave_engine *engine)
 {
-    for (uint32_t list = 0; list < SW_WAVE_BUCKETS;) {
-        uint32_t node = engine->lists[list].first;
-        if (node == SW_WAVE_NONE) {
-            list++;
-        } else if (sw_wave_is_passed_over(engine, node)) { /* another retrieval found it down */
-            sw_wave_pass_over(engine, node);
-            list = 0;
-        } else {
-            return node;
-        }
-    }
-    return SW_WAVE_NONE;
+    uint32_t node;
+
+    while ((node = sw_wave_ready_first(engine)) != SW_WAVE_NONE && sw_wave_is_passed_over(engine, node))
+        sw_wave_pass_over(engine, node); /* another retrieval found it down */
+    return node;
 }
 
 /* Whether there are many more keys to ask than are required. */
@@ -201,28 +194,61 @@ static void pick_waiting(struct sw_wave_engine *engine, uint32_t index, uint32_t
     }
 }
 
-/* How well a key serves an idle node: the higher the better, 0 not at all. */
-static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t key_index, uint64_t answer_us,
+/* What it would gain to take a key from the queue of another node, which is the higher the later that one is. */
+static uint64_t take_worth(const struct sw_wave_engine *engine, uint32_t from, uint64_t answer_us)
+{
+    const struct wave_node *owner = &engine->nodes[from];
+
+    if (owner->passed_over)
+        return UINT64_MAX;
+    if (!is_judged(engine, from))
+        return 0;
+    uint64_t us = through_us(engine, owner);
+    return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
+}
+
+/* How bad the leases must be of keys that were asked of others before they are asked of one more. */
+static enum wave_lease lease_wanted(bool beyond)
+{
+    return beyond ? WAVE_LEASE_OUT : WAVE_LEASE_LAPSED;
+}
+
+/* How well the key of a slot serves an idle node: the higher the better, 0 not at all. */
+static uint64_t steal_worth(const struct sw_wave_engine *engine, uint32_t index, uint32_t slot, uint64_t answer_us,
                             bool beyond)
 {
-    const struct wave_key *key = &engine->states[key_index];
+    uint32_t owner = engine->window.slots[slot].owner;
 
-    if (key->state == WAVE_KEY_QUEUED) {
-        const struct wave_node *owner = &engine->nodes[key->node];
-        if (key->node == index)
-            return 0;
-        if (owner->passed_over)
-            return UINT64_MAX;
-        if (!is_judged(engine, key->node))
-            return 0;
-        uint64_t us = through_us(engine, owner);
-        return us > sw_wave_later(answer_us, engine->options.lease_us_min) ? us - answer_us + 2 : 0;
-    }
-    if (key->state != WAVE_KEY_ASKED || key->holders[WAVE_LEASE_RUNNING] > 0)
+    if (owner != SW_WAVE_NONE)
+        return owner == index ? 0 : take_worth(engine, owner, answer_us);
+    if (engine->asked[lease_wanted(beyond)] == 0) /* no need to look at it */
         return 0;
-    if (key->holders[WAVE_LEASE_OUT] > 0)
-        return beyond;
-    return !beyond;
+    return sw_wave_key_lease(&engine->states[engine->window.slots[slot].key]) == lease_wanted(beyond);
+}
+
+/*
+ * What the best key would be worth to an idle node, or more: 0 where a look through its keys would find nothing. Where
+ * all that are worth so much are sure to be in one queue, sole_owner is whose, otherwise SW_WAVE_NONE.
+ */
+static uint64_t steal_worth_max(const struct sw_wave_engine *engine, uint32_t index, uint64_t answer_us, bool beyond,
+                                uint32_t *sole_owner)
+{
+    const uint64_t *owners = engine->window.owners_of;
+    uint64_t most = engine->asked[lease_wanted(beyond)] > 0;
+
+    *sole_owner = SW_WAVE_NONE;
+    if (!owners)
+        return UINT64_MAX;
+    owners += (size_t)index * SW_WAVE_SET_WORDS;
+    for (uint32_t word = 0; word < SW_WAVE_SET_WORDS; word++)
+        for (uint64_t left = owners[word]; left > 0; left &= left - 1) {
+            uint32_t owner = word * 64 + (uint32_t)__builtin_ctzll(left);
+            uint64_t worth = owner == index ? 0 : take_worth(engine, owner, answer_us);
+            if (worth >= most)
+                *sole_owner = worth > most ? owner : SW_WAVE_NONE;
+            most = sw_wave_larger(most, worth);
+        }
+    return most;
 }
 
 /*
@@ -233,12 +259,15 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
                         uint32_t *count)
 {
     const struct wave_window *window = &engine->window;
-    uint64_t best = 0;
-    uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE;
+    uint32_t looks = SW_WAVE_STEAL_LOOKS, first = SW_WAVE_NONE, sole_owner;
+    uint64_t best = 0, most = steal_worth_max(engine, index, answer_us, beyond, &sole_owner);
 
-    for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && looks-- > 0;
+    for (uint32_t at = engine->nodes[index].first_link; at != SW_WAVE_NONE && best < most && looks-- > 0;
          at = window->links[at].next) {
-        uint64_t worth = steal_worth(engine, index, window->keys[at / engine->candidates], answer_us, beyond);
+        uint32_t slot = at / engine->candidates;
+        if (sole_owner != SW_WAVE_NONE && window->slots[slot].owner != sole_owner)
+            continue;
+        uint64_t worth = steal_worth(engine, index, slot, answer_us, beyond);
         if (worth > best) {
             best = worth;
             first = at;
@@ -246,22 +275,18 @@ static void pick_stolen(struct sw_wave_engine *engine, uint32_t index, uint32_t 
     }
     if (first == SW_WAVE_NONE)
         return;
-    const struct wave_key *model = &engine->states[window->keys[first / engine->candidates]];
-    uint32_t owner = model->state == WAVE_KEY_QUEUED ? model->node : SW_WAVE_NONE;
+    uint32_t owner = window->slots[first / engine->candidates].owner;
     if (owner != SW_WAVE_NONE && !engine->nodes[owner].passed_over)
         keys = (uint32_t)sw_wave_smaller(keys, engine->nodes[owner].queued / 2 + 1);
     looks = SW_WAVE_STEAL_LOOKS;
     for (uint32_t at = first; at != SW_WAVE_NONE && looks-- > 0 && *count < keys; at = window->links[at].next) {
-        uint32_t key_index = window->keys[at / engine->candidates];
-        const struct wave_key *key = &engine->states[key_index];
-        bool alike = owner != SW_WAVE_NONE
-                         ? key->state == WAVE_KEY_QUEUED && key->node == owner
-                         : key->state == WAVE_KEY_ASKED && steal_worth(engine, index, key_index, answer_us, beyond) > 0;
-        if (!alike)
+        uint32_t slot = at / engine->candidates;
+        if (window->slots[slot].owner != owner ||
+            (owner == SW_WAVE_NONE && steal_worth(engine, index, slot, answer_us, beyond) == 0))
             continue;
         if (owner != SW_WAVE_NONE)
-            sw_wave_queue_remove(engine, key_index);
-        pick(engine, count, key_index, at % engine->candidates);
+            sw_wave_queue_remove(engine, window->slots[slot].key);
+        pick(engine, count, window->slots[slot].key, at % engine->candidates);
     }
     if (owner != SW_WAVE_NONE)
         sw_wave_node_refresh(engine, owner);
@@ -333,29 +358,27 @@ static bool send_stolen(struct sw_wave_engine *engine, uint32_t index, struct ne
 /* The node that would answer first of those that are ready or idle. */
 static uint32_t quickest(const struct sw_wave_engine *engine)
 {
-    uint32_t idle = engine->lists[WAVE_LIST_IDLE].first;
-    uint32_t node = idle == SW_WAVE_NONE ? engine->lists[WAVE_LIST_UNLUCKY].first : idle;
+    uint32_t ready = sw_wave_ready_first(engine), idle = engine->lists[WAVE_LIST_IDLE].first;
 
-    for (uint32_t list = 0; list < SW_WAVE_BUCKETS; list++)
-        if (engine->lists[list].first != SW_WAVE_NONE)
-            return engine->lists[list].first;
-    return node;
+    if (ready != SW_WAVE_NONE)
+        return ready;
+    return idle == SW_WAVE_NONE ? engine->lists[WAVE_LIST_UNLUCKY].first : idle;
 }
 
 /*
  * When all that is required is asked for, and a node that is ready would answer sooner than others will be through with
- * what is open at them, their leases are over.
+ * what is open at them, their leases are over. Whether any are.
  */
-static void cut_leases(struct sw_wave_engine *engine)
+static bool cut_leases(struct sw_wave_engine *engine)
 {
     uint64_t allowance = allowance_left(engine);
     uint32_t node = quickest(engine);
 
     if (sw_wave_need(engine) > 0 || node == SW_WAVE_NONE || engine->asked[WAVE_LEASE_OUT] >= allowance)
-        return;
+        return false;
     uint64_t answer_us = sw_wave_answer_us(engine, &engine->nodes[node], engine->nodes[node].open);
-    sw_wave_leases_cut(engine, sw_wave_later(answer_us, CUT_GAIN_US),
-                       (uint32_t)allowance - engine->asked[WAVE_LEASE_OUT]);
+    return sw_wave_leases_cut(engine, sw_wave_later(answer_us, CUT_GAIN_US),
+                              (uint32_t)allowance - engine->asked[WAVE_LEASE_OUT]) > 0;
 }
 
 /* An idle node that is worth asking, of the first few. */
@@ -398,6 +421,17 @@ static bool send_one(struct sw_wave_engine *engine)
     return false;
 }
 
+/* Sends all that can be sent. Whether trying again could do more though nothing else happens. */
+static bool send_all(struct sw_wave_engine *engine)
+{
+    uint64_t moves;
+
+    do {
+        moves = engine->moves;
+    } while (send_one(engine));
+    return engine->moves != moves;
+}
+
 void sw_wave_pump(struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
@@ -405,11 +439,9 @@ void sw_wave_pump(struct sw_wave_engine *engine)
     sw_wave_wake(engine);
     fill_window(engine);
     engine->wants_budget = false;
-    while (send_one(engine))
-        continue;
-    cut_leases(engine);
-    while (send_one(engine))
-        continue;
+    bool again = send_all(engine);
+    if (cut_leases(engine) || again)
+        send_all(engine);
     if (sw_wave_need(engine) > 0 && (engine->wants_budget || engine->free_count == 0))
         sw_wave_leases_reclaim(engine);
     if (counts[WAVE_KEY_FRESH] + counts[WAVE_KEY_QUEUED] + counts[WAVE_KEY_ASKED] + counts[WAVE_KEY_DELIVERING] == 0)

@@ -66,28 +66,37 @@ bool sw_wave_claims_more(const struct sw_wave_engine *engine, const struct wave_
 
 uint64_t sw_wave_gap_us(const struct sw_wave_engine *engine, const struct wave_node *node)
 {
-    return time_of(usual_symbol_bytes(engine), rate_of(engine, node));
+    uint64_t bytes = usual_symbol_bytes(engine);
+
+    if (node->rate > 0 && node->gap_bytes == bytes)
+        return node->gap_us;
+    return time_of(bytes, rate_of(engine, node));
 }
 
-uint64_t sw_wave_round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+static uint64_t round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node, uint64_t gap_us)
 {
-    uint64_t first_us = node->first_us, gap_us = sw_wave_gap_us(engine, node);
+    uint64_t first_us = node->first_us;
 
     if (node->rate == 0)
         first_us = engine->known_count > 0 ? engine->known_first_us / engine->known_count : FIRST_GUESS_US;
     return first_us > gap_us ? first_us - gap_us : 0;
 }
 
+uint64_t sw_wave_round_trip_us(const struct sw_wave_engine *engine, const struct wave_node *node)
+{
+    return round_trip_us(engine, node, sw_wave_gap_us(engine, node));
+}
+
 uint64_t sw_wave_answer_us(const struct sw_wave_engine *engine, const struct wave_node *node, uint64_t keys)
 {
     uint64_t gap_us = sw_wave_gap_us(engine, node);
-    return sw_wave_larger(sw_wave_round_trip_us(engine, node), keys * gap_us) + gap_us;
+    return sw_wave_larger(round_trip_us(engine, node, gap_us), keys * gap_us) + gap_us;
 }
 
-uint32_t sw_wave_open_wanted(const struct sw_wave_engine *engine, uint32_t index)
+static uint32_t find_open_wanted(const struct sw_wave_engine *engine, uint32_t index, uint64_t symbol_bytes)
 {
     const struct wave_node *node = &engine->nodes[index];
-    uint64_t symbol_bytes = sw_wave_symbol_bytes(engine, node), nodes = sw_route_table_count(engine->table);
+    uint64_t nodes = sw_route_table_count(engine->table);
     /* Twice its share, for not all nodes are at work at once. */
     uint64_t most = sw_wave_larger(engine->budget->limit_bytes * 2 / symbol_bytes / nodes, 2);
     uint64_t first = sw_wave_larger(engine->options.first_keys_max, 1);
@@ -99,6 +108,17 @@ uint32_t sw_wave_open_wanted(const struct sw_wave_engine *engine, uint32_t index
     uint64_t ahead_us = sw_wave_round_trip_us(engine, node) + engine->options.queue_us;
     uint64_t keys = 2 + ahead_us / sw_wave_larger(sw_wave_gap_us(engine, node), 1);
     return (uint32_t)sw_wave_smaller(keys, most);
+}
+
+uint32_t sw_wave_open_wanted(const struct sw_wave_engine *engine, uint32_t index)
+{
+    const struct wave_node *node = &engine->nodes[index];
+    uint64_t symbol_bytes = sw_wave_symbol_bytes(engine, node);
+
+    if (node->rate > 0 && node->gap_bytes == usual_symbol_bytes(engine) && node->wanted_symbol_bytes == symbol_bytes &&
+        node->wanted_work_bytes == engine->health[index].work_bytes)
+        return node->wanted;
+    return find_open_wanted(engine, index, symbol_bytes);
 }
 
 /* Half of it is gone after a minute. */
@@ -194,6 +214,11 @@ static void measure(struct sw_wave_engine *engine, uint32_t index)
         node->rate = node->first_us > 0 ? rate_of_first(engine, node->first_us, symbol_bytes) : typical_rate(engine);
     }
     node->useful_rate = useful_rate(engine, index, symbol_bytes);
+    node->gap_us = time_of(symbol_bytes, node->useful_rate);
+    node->gap_bytes = symbol_bytes;
+    node->wanted_symbol_bytes = sw_wave_symbol_bytes(engine, node);
+    node->wanted_work_bytes = health->work_bytes;
+    node->wanted = find_open_wanted(engine, index, node->wanted_symbol_bytes);
     sw_wave_rate_work(engine, index);
 }
 

@@ -198,6 +198,26 @@ static void test_one_place_many_times_gives_the_first_nodes(void **state)
     sw_route_table_free(table);
 }
 
+static void test_bases_of_several_keys_are_those_of_each(void **state)
+{
+    (void)state;
+
+    for (int round = 0; round < 1000; round++) {
+        struct sw_key keys[SW_ROUTE_BASES];
+        uint32_t bases[SW_ROUTE_BASES];
+        for (uint32_t i = 0; i < SW_ROUTE_BASES; i++) {
+            keys[i] = random_key();
+            /* Zeros in front make a shorter text. */
+            memset(keys[i].bytes, 0, random_next() % 2 ? 0 : random_next() % (SW_KEY_BYTES + 1));
+        }
+        const char *task = round % 2 ? "task" : "";
+        const uint32_t k = 1 + (uint32_t)(random_next() % SW_ROUTE_CANDIDATES_MAX);
+        sw_route_bases(keys, task, k, bases);
+        for (uint32_t i = 0; i < SW_ROUTE_BASES; i++)
+            assert_int_equal(bases[i], sw_route_base(&keys[i], task, k));
+    }
+}
+
 static void test_no_nodes_give_no_candidates(void **state)
 {
     struct sw_key key = random_key();
@@ -221,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_small_tables_agree_with_sorting_all_nodes),
         cmocka_unit_test(test_large_tables_agree_with_sorting_all_nodes),
         cmocka_unit_test(test_one_place_many_times_gives_the_first_nodes),
+        cmocka_unit_test(test_bases_of_several_keys_are_those_of_each),
         cmocka_unit_test(test_no_nodes_give_no_candidates),
     };
     random_state = seed ? strtoull(seed, NULL, 0) : 1;
