@@ -147,6 +147,6 @@ choose_raw() {
             fi
         done
     done
-    rm out
+    compare_out
     command_line "$row" "$case, raw TCP" "bench_raw file out $count $raw_threads $raw_way"
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../bench_lib.sh"
 
-bytes=${BYTES:-1073741824}
+bytes=${BYTES:-536870912}
 row=scaling
 task=bench
 
@@ -23,9 +23,9 @@ measure() {
     compare_out
     for ((round = 0; round < rounds; round++)); do
         fetch symwave fetch_to_file
-        compare_out
+        rm out
         note "raw TCP" "$("$bin/bench_raw" file out "$count" "$raw_threads" "$raw_way")"
-        compare_out
+        rm out
     done
     stop_nodes
     rm -rf node-*
