@@ -23,7 +23,7 @@ db_bench_options=(
     --batch_size=64 --sync=1
     --compression_type=none --enable_blob_files=1 --min_blob_size=4096 --blob_compression_type=none
     --write_buffer_size=67108864 --max_write_buffer_number=3 --max_total_wal_size=268435456
-    --max_background_jobs=3 --bytes_per_sync=4194304 --cache_size=67108864
+    --max_background_jobs=3 --bytes_per_sync=4194304 --wal_bytes_per_sync=4194304 --cache_size=67108864
     --cache_index_and_filter_blocks=1 --bloom_bits=10
 )
 
