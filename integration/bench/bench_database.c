@@ -3,11 +3,14 @@
  * options that the node has left in the database's own files and with malloc as the node has it. The node must not be
  * running.
  *
- *     bench_database multi-get|get-pinned FOLDER KEYS VALUE_BYTES THREADS CASE
+ *     bench_database multi-get|get-pinned|get-to-socket FOLDER KEYS VALUE_BYTES THREADS CASE
  *
- * Reads all keys of the file KEYS in random order, 16 a call or one by one, and prints a line of the row "server".
+ * Reads all keys of the file KEYS in random order, 16 a call or one by one, and prints a line of the row "server". With
+ * get-to-socket each thread writes what it reads to a TCP connection on loopback, of which another thread drops it: no
+ * node on this machine can serve faster, whatever its protocol.
  */
 #include "symwave/client.h"
+#include <netinet/in.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdbool.h>
@@ -15,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEY_BYTES   32
 #define CALL_KEYS   16
@@ -30,11 +35,13 @@ struct database {
     char (*keys)[KEY_BYTES];
     size_t key_count;
     bool by_sixteen;
+    bool to_socket;
 };
 
 /* A thread's part of the keys. */
 struct part {
-    pthread_t thread;
+    pthread_t thread, reader;
+    int written_to, read_from; /* with to_socket */
     struct database *database;
     size_t first, end;
     uint64_t bytes;
@@ -111,6 +118,56 @@ static uint64_t drop_value(rocksdb_pinnableslice_t *value)
     return bytes;
 }
 
+/* ---- sockets ---- */
+
+static void connect_part(struct part *part)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    part->read_from = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, bytes) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &bytes) != 0 ||
+        connect(part->read_from, (struct sockaddr *)&address, bytes) != 0 ||
+        (part->written_to = accept(listener, NULL, NULL)) < 0)
+        die("socket", "cannot be connected");
+    close(listener);
+}
+
+static void *drop_received(void *arg)
+{
+    const struct part *part = arg;
+    char bytes[65536];
+    while (read(part->read_from, bytes, sizeof(bytes)) > 0)
+        ;
+    return NULL;
+}
+
+static void write_value(const struct part *part, rocksdb_pinnableslice_t *value)
+{
+    size_t count = 0;
+    const char *bytes = value ? rocksdb_pinnableslice_value(value, &count) : NULL;
+    for (size_t at = 0; at < count;) {
+        ssize_t written = write(part->written_to, bytes + at, count - at);
+        if (written <= 0)
+            die("socket", "cannot be written to");
+        at += (size_t)written;
+    }
+}
+
+/* ---- reading ---- */
+
+static uint64_t get_one(const struct part *part, size_t index)
+{
+    const struct database *self = part->database;
+    char *message = NULL;
+    rocksdb_pinnableslice_t *value = rocksdb_get_pinned(self->db, self->read, self->keys[index], KEY_BYTES, &message);
+    check("get", message);
+    if (self->to_socket)
+        write_value(part, value);
+    return drop_value(value);
+}
+
 static uint64_t get_sixteen(const struct database *self, size_t first, size_t count)
 {
     const char *keys[CALL_KEYS];
@@ -140,16 +197,39 @@ static void *read_part(void *arg)
             part->bytes += get_sixteen(self, at, count);
             at += count;
         } else {
-            char *message = NULL;
-            part->bytes += drop_value(rocksdb_get_pinned(self->db, self->read, self->keys[at++], KEY_BYTES, &message));
+            part->bytes += get_one(part, at++);
         }
     }
+    if (self->to_socket)
+        shutdown(part->written_to, SHUT_WR);
     return NULL;
+}
+
+static void start(struct part *part)
+{
+    bool to_socket = part->database->to_socket;
+    if (to_socket)
+        connect_part(part);
+    if ((to_socket && pthread_create(&part->reader, NULL, drop_received, part) != 0) ||
+        pthread_create(&part->thread, NULL, read_part, part) != 0)
+        die("thread", "cannot be started");
+}
+
+static uint64_t join(struct part *part)
+{
+    pthread_join(part->thread, NULL);
+    if (part->database->to_socket) {
+        pthread_join(part->reader, NULL);
+        close(part->written_to);
+        close(part->read_from);
+    }
+    return part->bytes;
 }
 
 int main(int argc, char **argv)
 {
-    struct database self = {.by_sixteen = argc > 1 && strcmp(argv[1], "multi-get") == 0};
+    struct database self = {.by_sixteen = argc > 1 && strcmp(argv[1], "multi-get") == 0,
+                            .to_socket = argc > 1 && strcmp(argv[1], "get-to-socket") == 0};
     struct part parts[THREADS_MAX] = {0};
     size_t threads = argc == 7 ? strtoul(argv[5], NULL, 10) : 0;
     if (threads < 1 || threads > THREADS_MAX)
@@ -157,26 +237,27 @@ int main(int argc, char **argv)
     sw_process_tune();
     open_database(&self, argv[2]);
     read_keys(&self, argv[3]);
-    double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID), start = seconds_of(CLOCK_MONOTONIC);
+    double cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID), started = seconds_of(CLOCK_MONOTONIC);
     uint64_t bytes = 0;
     for (size_t i = 0; i < threads; i++) {
         parts[i] = (struct part){
             .database = &self, .first = self.key_count * i / threads, .end = self.key_count * (i + 1) / threads};
-        if (pthread_create(&parts[i].thread, NULL, read_part, &parts[i]) != 0)
-            die("thread", "cannot be started");
+        start(&parts[i]);
     }
-    for (size_t i = 0; i < threads; i++) {
-        pthread_join(parts[i].thread, NULL);
-        bytes += parts[i].bytes;
-    }
-    double seconds = seconds_of(CLOCK_MONOTONIC) - start;
+    for (size_t i = 0; i < threads; i++)
+        bytes += join(&parts[i]);
+    double seconds = seconds_of(CLOCK_MONOTONIC) - started;
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     if (bytes != self.key_count * strtoul(argv[4], NULL, 10))
         die(argv[2], "values are not as large as they should be");
     printf("{\"row\":\"server\",\"case\":\"%s\",\"what\":\"%s, %zu thread%s\",\"figures\":{\"mb_per_s\":%.1f,"
            "\"symbols_per_s\":%.0f,\"cpu_s_per_gb\":%.3f}}\n",
-           argv[6], self.by_sixteen ? "multi-get" : "get pinned", threads, threads > 1 ? "s" : "",
-           (double)bytes / 1e6 / seconds, (double)self.key_count / seconds, cpu / ((double)bytes / 1e9));
+           argv[6],
+           self.by_sixteen  ? "multi-get"
+           : self.to_socket ? "get to raw TCP"
+                            : "get pinned",
+           threads, threads > 1 ? "s" : "", (double)bytes / 1e6 / seconds, (double)self.key_count / seconds,
+           cpu / ((double)bytes / 1e9));
     rocksdb_readoptions_destroy(self.read);
     rocksdb_column_family_handle_destroy(self.family);
     rocksdb_close(self.db);

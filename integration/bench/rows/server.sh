@@ -46,7 +46,7 @@ load() {
         "$((each > 600 ? 600 : each))" "$3" >>"$samples"
 }
 
-# read_database multi-get|get-pinned THREADS KEYS CASE
+# read_database multi-get|get-pinned|get-to-socket THREADS KEYS CASE
 read_database() {
     "$bin/bench_database" "$1" "$data" "$3" "$value_bytes" "$2" "$4" >>"$samples"
 }
@@ -59,6 +59,7 @@ cached_round() {
     read_database multi-get 1 "$keys" "$1"
     read_database multi-get 2 "$keys" "$1"
     read_database get-pinned 1 "$keys" "$1"
+    read_database get-to-socket 2 "$keys" "$1"
 }
 
 cold_round() {
@@ -142,6 +143,7 @@ command_line server RetrieveBatch "bench_server retrieve: $requests requests of 
 command_line server BatchGetValues "bench_server values: the same"
 command_line server "multi-get, 1 thread" "bench_database multi-get: rocksdb_batched_multi_get_cf of 16 random keys a call, checksums off, with the node's options and malloc settings"
 command_line server "get pinned, 1 thread" "bench_database get-pinned: rocksdb_get_pinned, as the node does"
+command_line server "get to raw TCP, 2 threads" "bench_database get-to-socket: the same, written to two TCP connections on loopback, dropped by two more threads of the process: as fast as any node could be here"
 command_line server ghz "ghz --concurrency $requests --connections $connections --total 1024, 16 keys a request: a Go client on the same processors, whose own decoding bounds it"
 command_line server "slow readers" "bench_server slow: $streams connections, each with a RetrieveBatch of 600 keys of 64 KiB, whose client is then stopped"
 
@@ -165,6 +167,7 @@ for kib in ${SERVER_KIB:-1 4 16 64 256}; do
             wanted=
             [[ $kib$state$what != 64cachedRetrieveBatch ]] || wanted=">= 0.7"
             beside server "$kib KiB $state" "$what" mb_per_s "$kib KiB $state" "multi-get, 1 thread" "$wanted"
+            beside server "$kib KiB $state" "$what" mb_per_s "$kib KiB $state" "get to raw TCP, 2 threads"
         done
     done
 done
