@@ -139,7 +139,7 @@ static enum sw_status next_value(struct sw_value *value, struct sw_error *error,
 static void fill(const char *address, const char *keys_path, size_t value_bytes, size_t count)
 {
     struct sw_node_list *nodes = sw_node_list_new();
-    struct sw_client *client;
+    struct sw_client *client = NULL;
     struct sw_error error = {.message = ""};
     struct source source = {.value = malloc(value_bytes),
                             .value_bytes = value_bytes,
@@ -246,7 +246,7 @@ static void measure(bool streamed, const char *address, const char *keys_path, s
                         .lock = PTHREAD_MUTEX_INITIALIZER,
                         .changed = PTHREAD_COND_INITIALIZER};
     struct request *requests = calloc(request_count, sizeof(*requests));
-    struct sw_rpc_loop *loop;
+    struct sw_rpc_loop *loop = NULL;
     size_t key_count;
     load.keys = read_keys(keys_path, &key_count);
     shuffle(load.keys, key_count);
