@@ -16,6 +16,7 @@ struct sw_pool {
     struct sw_task **last;
     struct sw_timer *timers; /* soonest first */
     uint32_t waiting;        /* threads in a wait */
+    bool waking;             /* one of them has been woken for a task and has not come yet */
     bool stopping;
     /* constant */
     uint32_t thread_count;
@@ -50,6 +51,19 @@ static void wait_for_work(struct sw_pool *pool)
     pool->waiting++;
     sw_cond_wait_until(&pool->wake, &pool->lock, pool->timers ? pool->timers->at_us : SW_CLOCK_NEVER);
     pool->waiting--;
+    pool->waking = false;
+}
+
+/*
+ * Wakes a thread for a task that is queued, one at a time: the one that comes wakes the next if it leaves a task
+ * behind. Many small tasks so find one or two threads that stay awake, where each would else wake a thread of its own.
+ */
+static void wake_for_task(struct sw_pool *pool)
+{
+    if (pool->waiting == 0 || pool->waking)
+        return;
+    pool->waking = true;
+    pthread_cond_signal(&pool->wake);
 }
 
 static void *run(void *arg)
@@ -69,8 +83,8 @@ static void *run(void *arg)
         task->queued = false;
         if (!pool->first)
             pool->last = &pool->first;
-        else if (pool->waiting > 0)
-            pthread_cond_signal(&pool->wake);
+        else
+            wake_for_task(pool);
         pthread_mutex_unlock(&pool->lock);
         task->run(task);
         pthread_mutex_lock(&pool->lock);
@@ -125,8 +139,7 @@ void sw_pool_submit(struct sw_pool *pool, struct sw_task *task)
 {
     pthread_mutex_lock(&pool->lock);
     enqueue(pool, task);
-    if (pool->waiting > 0)
-        pthread_cond_signal(&pool->wake);
+    wake_for_task(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 

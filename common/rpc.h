@@ -52,6 +52,8 @@ struct sw_rpc_message *sw_rpc_message_new(void);
 void sw_rpc_message_free(struct sw_rpc_message *message); /* NULL is allowed */
 /* Appends a copy of bytes. */
 void sw_rpc_message_add_copy(struct sw_rpc_message *message, const void *bytes, size_t count);
+/* The same for a few of many bytes: what is so appended one after the other shares segments. */
+void sw_rpc_message_add_small(struct sw_rpc_message *message, const void *bytes, size_t count);
 /*
  * Appends bytes without copying: release(release_data) is called once, on any thread, when gRPC needs them no more.
  * Until then they must not change.

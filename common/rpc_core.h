@@ -71,5 +71,7 @@ int64_t sw_rpc_pushback_of(const grpc_metadata_array *trailing);
 
 /* How much the transport reads from a socket at once, in bytes: "sizes all three" once chunk reads are off. */
 #define SW_RPC_READ_CHUNK_BYTES 65536
+/* What a server's connection keeps for the next read: where more comes, gRPC goes on to the size above by itself. */
+#define SW_RPC_IDLE_CHUNK_BYTES 4096
 
 #endif

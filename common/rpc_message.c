@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define INLINE_SLICES 4
+/* Segments of small pieces: each is twice as large as the one before it, from the first to the last of these. */
+#define SMALL_BYTES_MIN ((size_t)64)
+#define SMALL_BYTES_MAX ((size_t)16 << 10)
 
 struct sw_rpc_message {
     grpc_byte_buffer *received; /* NULL in a message that is being filled */
@@ -12,7 +15,8 @@ struct sw_rpc_message {
     size_t count;
     size_t capacity;
     size_t bytes;
-    uint8_t *flat; /* what flatten made */
+    size_t small_capacity; /* of the last slice where it is one of small pieces; else 0 */
+    uint8_t *flat;         /* what flatten made */
     grpc_slice inline_slices[INLINE_SLICES];
 };
 
@@ -26,6 +30,7 @@ struct sw_rpc_message *sw_rpc_message_new(void)
     message->count = 0;
     message->capacity = INLINE_SLICES;
     message->bytes = 0;
+    message->small_capacity = 0;
     message->flat = NULL;
     return message;
 }
@@ -89,12 +94,35 @@ static void add_slice(struct sw_rpc_message *message, grpc_slice slice)
     }
     message->slices[message->count++] = slice;
     message->bytes += GRPC_SLICE_LENGTH(slice);
+    message->small_capacity = 0;
 }
 
 void sw_rpc_message_add_copy(struct sw_rpc_message *message, const void *bytes, size_t count)
 {
     if (count > 0)
         add_slice(message, grpc_slice_from_copied_buffer(bytes, count));
+}
+
+void sw_rpc_message_add_small(struct sw_rpc_message *message, const void *bytes, size_t count)
+{
+    size_t used = message->small_capacity > 0 ? GRPC_SLICE_LENGTH(message->slices[message->count - 1]) : 0;
+    if (count > message->small_capacity - used) {
+        size_t capacity = message->small_capacity > 0 ? 2 * message->small_capacity : SMALL_BYTES_MIN;
+        if (capacity > SMALL_BYTES_MAX)
+            capacity = SMALL_BYTES_MAX;
+        if (capacity < count)
+            capacity = count;
+        grpc_slice slice = grpc_slice_malloc_large(capacity);
+        GRPC_SLICE_SET_LENGTH(slice, 0);
+        add_slice(message, slice);
+        message->small_capacity = capacity;
+        used = 0;
+    }
+    grpc_slice *last = &message->slices[message->count - 1];
+    if (count > 0)
+        memcpy(GRPC_SLICE_START_PTR(*last) + used, bytes, count);
+    GRPC_SLICE_SET_LENGTH(*last, used + count);
+    message->bytes += count;
 }
 
 void sw_rpc_message_add_external(struct sw_rpc_message *message, const void *bytes, size_t count,

@@ -370,8 +370,8 @@ static grpc_server *new_grpc_server(const struct sw_rpc_server_options *options)
          .key = GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
          .value.integer = 1000}, /* clients may find a stopped node quickly without being called abusive */
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, .value.integer = 1},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_READ_CHUNK_SIZE, .value.integer = SW_RPC_IDLE_CHUNK_BYTES},
+        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, .value.integer = SW_RPC_IDLE_CHUNK_BYTES},
         {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
     };
     grpc_channel_args server_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};

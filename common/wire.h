@@ -12,7 +12,10 @@
 
 /* ---- writing ---- */
 
-/* Appends RetrieveBatchResponse.symbols with one symbol. value is external to the message, as in add_external. */
+/* Values of up to so many bytes are copied into their message, and released at once. */
+#define SW_WIRE_COPY_BYTES_MAX ((size_t)4096)
+
+/* Appends RetrieveBatchResponse.symbols with one symbol. A value that is not copied is external, as in add_external. */
 void sw_wire_add_symbol(struct sw_rpc_message *message, const struct sw_key *key, const void *value, size_t value_bytes,
                         void (*release)(void *release_data), void *release_data);
 /* Appends one key to RetrieveBatchResponse.missing, .left_out, .corrupt or .held. */

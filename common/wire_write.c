@@ -1,6 +1,6 @@
 /*
  * Writes the messages that carry symbols. What surrounds a value goes into one small segment, and the value is another,
- * by reference.
+ * by reference; but values that are small themselves are copied, as a segment costs more than they do.
  */
 #include "common/wire_format.h"
 #include <string.h>
@@ -52,10 +52,13 @@ static void add_value(struct sw_rpc_message *message, struct header *header, uin
         put_tag(header, field, WIRE_BYTES);
         put_varint(header, value_bytes);
     }
-    sw_rpc_message_add_copy(message, header->bytes, header->count);
-    if (value_bytes > 0)
+    sw_rpc_message_add_small(message, header->bytes, header->count);
+    if (value_bytes > SW_WIRE_COPY_BYTES_MAX) {
         sw_rpc_message_add_external(message, value, value_bytes, release ? release : keep, release_data);
-    else if (release)
+        return;
+    }
+    sw_rpc_message_add_small(message, value, value_bytes);
+    if (release)
         release(release_data);
 }
 
@@ -80,7 +83,7 @@ static void add_key(struct sw_rpc_message *message, uint32_t field, const struct
     struct header header = {.count = 0};
 
     put_key(&header, field, key);
-    sw_rpc_message_add_copy(message, header.bytes, header.count);
+    sw_rpc_message_add_small(message, header.bytes, header.count);
 }
 
 void sw_wire_add_missing(struct sw_rpc_message *message, const struct sw_key *key)
@@ -109,7 +112,7 @@ void sw_wire_add_left_out_bytes(struct sw_rpc_message *message, uint64_t bytes)
 
     put_tag(&header, RESPONSE_LEFT_OUT_BYTES, WIRE_VARINT);
     put_varint(&header, bytes);
-    sw_rpc_message_add_copy(message, header.bytes, header.count);
+    sw_rpc_message_add_small(message, header.bytes, header.count);
 }
 
 void sw_wire_add_store_value(struct sw_rpc_message *message, const void *value, size_t value_bytes,

@@ -3,6 +3,7 @@
  * are.
  */
 #include "server/messages.h"
+#include "common/wire.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,11 +211,13 @@ void sw_message_add_value(struct sw_rpc_message *message, const struct sw_key *k
         head[count++] = 3 << 3 | BYTES; /* value */
         count += put_varint(head + count, value_bytes);
     }
-    sw_rpc_message_add_copy(message, head, count);
-    if (value && value_bytes > 0)
+    sw_rpc_message_add_small(message, head, count);
+    if (value && value_bytes > SW_WIRE_COPY_BYTES_MAX) {
         sw_rpc_message_add_external(message, value, value_bytes, release, release_data);
-    else if (value)
+    } else if (value) {
+        sw_rpc_message_add_small(message, value, value_bytes);
         release(release_data);
+    }
 }
 
 static bool reserve(struct sw_store_answer *answer, size_t more)

@@ -26,8 +26,8 @@ enum sw_status sw_key_request_read(const uint8_t *bytes, size_t bytes_count, uin
                                    struct sw_key_request *request, struct sw_error *error);
 
 /*
- * Appends one value to a BatchGetValuesResponse. value NULL: not found. The value is external to the message, as in
- * sw_rpc_message_add_external.
+ * Appends one value to a BatchGetValuesResponse. value NULL: not found. The value is copied or external to the message,
+ * as in sw_wire_add_symbol.
  */
 void sw_message_add_value(struct sw_rpc_message *message, const struct sw_key *key, const uint8_t *value,
                           size_t value_bytes, void (*release)(void *release_data), void *release_data);

@@ -1,6 +1,7 @@
 /*
- * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next is read from the
- * store, and no more: a slow client holds back the reading, and a stream never has more than two messages in memory.
+ * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next two are read from
+ * the store, and no more: a slow client holds back the reading. They are read in one go once the last two are under
+ * way, so that a thread is woken for every other message at most, and the network has one to send meanwhile.
  */
 #include "common/blake3.h"
 #include "common/wire.h"
@@ -11,10 +12,13 @@
 #include <string.h>
 
 /*
- * A message is closed once it has this many bytes: a symbol of 60 or 64 KiB goes alone, small ones are packed. With two
- * messages and the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
+ * A message is closed once it has this many bytes: a symbol of 60 or 64 KiB goes alone, small ones are packed. Another
+ * is read on top of those that are ready while they have no more than READY_BYTES. With the one that is being sent and
+ * the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
  */
 #define MESSAGE_BYTES ((size_t)48 << 10)
+#define READY_BYTES   ((size_t)80 << 10)
+#define READY_MAX     2
 /* A message is also closed after this many look-ups, so that missing keys are told soon. */
 #define MESSAGE_KEYS 256
 
@@ -35,8 +39,9 @@ struct retrieval {
 
     pthread_mutex_t lock;
     /* under lock */
-    struct sw_rpc_message *ready; /* waits for the one before it to be out */
-    bool reading;                 /* the task is queued or running */
+    struct sw_rpc_message *ready[READY_MAX]; /* wait for those before them to be out */
+    size_t ready_count;
+    bool reading; /* the task is queued or running */
     bool sending;
     bool over; /* nothing more will be read */
     bool finished;
@@ -195,30 +200,46 @@ static struct sw_rpc_message *read_message(struct retrieval *self)
 
 /* ---- the flow ---- */
 
+/* The message to send now, for who asks to send it once lock is given up; NULL where there is none. Under lock. */
+static struct sw_rpc_message *take_next(struct retrieval *self)
+{
+    if (self->sending || self->ready_count == 0)
+        return NULL;
+    struct sw_rpc_message *message = self->ready[0];
+    self->sending = true;
+    self->ready_count--;
+    memmove(self->ready, self->ready + 1, self->ready_count * sizeof(self->ready[0]));
+    return message;
+}
+
+static void drop_ready(struct retrieval *self)
+{
+    while (self->ready_count > 0)
+        sw_rpc_message_free(self->ready[--self->ready_count]);
+}
+
 /*
- * Does whatever can be done now: sends what is ready, reads on, or finishes. Called under lock, which it gives back:
- * from then on another thread may finish the call, and self may be gone.
+ * Does whatever can be done now: sends what is ready, reads on, or finishes. Called under lock, which it gives back
+ * first, as sending takes long: from then on another thread may finish the call, and self may be gone.
  */
 static void go_on_and_unlock(struct retrieval *self)
 {
-    if (self->ready && sw_rpc_server_is_cancelled(self->call)) {
-        sw_rpc_message_free(self->ready);
-        self->ready = NULL;
+    if (self->ready_count > 0 && sw_rpc_server_is_cancelled(self->call)) {
+        drop_ready(self);
         self->over = true;
     }
-    if (self->ready && !self->sending) {
-        self->sending = true;
-        sw_rpc_server_send(self->call, self->ready);
-        self->ready = NULL;
-    }
-    if (!self->ready && !self->reading && !self->over) {
+    struct sw_rpc_message *message = take_next(self);
+    bool read = self->ready_count == 0 && !self->reading && !self->over;
+    if (read)
         self->reading = true;
-        sw_pool_submit(self->service->pool, &self->task);
-    }
-    bool finish = self->over && !self->ready && !self->sending && !self->reading && !self->finished;
+    bool finish = self->over && self->ready_count == 0 && !self->sending && !self->reading && !self->finished;
     if (finish)
         self->finished = true;
     pthread_mutex_unlock(&self->lock);
+    if (read)
+        sw_pool_submit(self->service->pool, &self->task);
+    if (message)
+        sw_rpc_server_send(self->call, message);
     if (!finish)
         return;
     if (self->status == SW_OK && sw_rpc_server_is_cancelled(self->call))
@@ -227,16 +248,31 @@ static void go_on_and_unlock(struct retrieval *self)
         sw_service_finish(self->call, NULL, self->status, &self->error);
 }
 
+/* Takes over what the task has read, NULL for nothing, and sends it or what is before it. False: no more for now. */
+static bool hand_over(struct retrieval *self, struct sw_rpc_message *message)
+{
+    pthread_mutex_lock(&self->lock);
+    if (message)
+        self->ready[self->ready_count++] = message;
+    struct sw_rpc_message *next = take_next(self);
+    self->over = self->status != SW_OK || self->next == self->request.count;
+    bool more = !self->over && (self->ready_count == 0 ||
+                                (self->ready_count < READY_MAX && sw_rpc_message_bytes(self->ready[0]) <= READY_BYTES));
+    pthread_mutex_unlock(&self->lock);
+    if (next)
+        sw_rpc_server_send(self->call, next);
+    return more;
+}
+
 static void run(struct sw_task *task)
 {
     struct retrieval *self = (struct retrieval *)task;
     if (self->request_message)
         self->status = read_request(self);
-    struct sw_rpc_message *message = self->status == SW_OK ? read_message(self) : NULL;
+    while (hand_over(self, self->status == SW_OK ? read_message(self) : NULL))
+        ;
     pthread_mutex_lock(&self->lock);
-    self->ready = message;
     self->reading = false;
-    self->over = self->status != SW_OK || self->next == self->request.count;
     go_on_and_unlock(self);
 }
 

@@ -34,8 +34,8 @@ struct sw_service {
 };
 
 /*
- * Bytes of memory that a RetrieveBatch may use: its keys, and two messages of less than RETRIEVE_MESSAGE_BYTES plus one
- * value. The bounds of keys_max and value_bytes_max (config.h) keep it below 1 MiB.
+ * Bytes of memory that a RetrieveBatch may use: its keys, the message that is being sent, and those that are ready
+ * (rpc_retrieve_batch.c). The bounds of keys_max and value_bytes_max (config.h) keep it below 1 MiB.
  */
 #define SW_RETRIEVE_CALL_BYTES ((uint64_t)1 << 20)
 

@@ -345,8 +345,10 @@ static rocksdb_options_t *make_options(void)
     rocksdb_options_set_max_total_wal_size(options, WAL_BYTES_MAX);
     rocksdb_options_set_max_background_jobs(options, 3);
     rocksdb_options_set_max_open_files(options, open_files());
-    rocksdb_options_set_bytes_per_sync(options, 4 << 20); /* so that a flush does not end in one long fsync */
-    rocksdb_options_set_info_log_level(options, 2);       /* warnings */
+    /* So that neither a flush nor a sync of the log ends in one long fsync. */
+    rocksdb_options_set_bytes_per_sync(options, 4 << 20);
+    rocksdb_options_set_wal_bytes_per_sync(options, 4 << 20);
+    rocksdb_options_set_info_log_level(options, 2); /* warnings */
     rocksdb_options_set_keep_log_file_num(options, 4);
     rocksdb_options_set_max_log_file_size(options, 4 << 20);
     /*

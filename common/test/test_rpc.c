@@ -479,6 +479,34 @@ static void test_send_and_cancel_after_the_end_are_harmless(void **state)
     sw_rpc_client_release(caller.call);
 }
 
+static void leave(void *release_data)
+{
+    (void)release_data;
+}
+
+static void test_small_pieces_share_segments_up_to_what_is_external(void **state)
+{
+    (void)state;
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    static uint8_t expected[40000];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(expected); i++)
+        expected[i] = (uint8_t)(i * 31 >> 3);
+    for (size_t piece = 0; count + piece <= sizeof(expected); count += piece, piece = (piece + 7) % 300) {
+        sw_rpc_message_add_small(message, expected + count, piece);
+        if (piece != 211)
+            continue;
+        size_t segments = sw_rpc_message_segments(message);
+        sw_rpc_message_add_external(message, expected + count + piece, 5, leave, NULL);
+        count += 5;
+        assert_int_equal(sw_rpc_message_segments(message), segments + 1);
+    }
+    assert_int_equal(sw_rpc_message_bytes(message), count);
+    assert_true(sw_rpc_message_segments(message) < 20);
+    assert_memory_equal(sw_rpc_message_flatten(message), expected, count);
+    sw_rpc_message_free(message);
+}
+
 static void test_flatten_joins_segments(void **state)
 {
     (void)state;
@@ -522,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stop_lets_a_stream_finish_to_its_last_byte_and_refuses_new_calls, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_send_and_cancel_after_the_end_are_harmless, setup, teardown),
+        cmocka_unit_test(test_small_pieces_share_segments_up_to_what_is_external),
         cmocka_unit_test(test_flatten_joins_segments),
         cmocka_unit_test(test_codes_map_both_ways),
     };

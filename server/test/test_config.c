@@ -77,7 +77,7 @@ static void test_three_options_are_enough(void **state)
     assert_int_equal(config.limits.store_symbols_max, 16384);
     assert_int_equal(config.limits.store_bytes_max, 268435456);
     assert_int_equal(config.limits.calls_bytes_max, 1073741824);
-    assert_int_equal(config.workers, 4);
+    assert_int_equal(config.workers, 8);
     assert_int_equal(config.grace_ms, 10000);
     assert_int_equal(config.log_level, SW_LOG_INFO);
     assert_int_equal(config.log_format, SW_LOG_LOGFMT);

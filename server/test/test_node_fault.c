@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #define HEALTH_CHECK "/grpc.health.v1.Health/Check"
-#define CALLS        12 /* three times the workers that a node has */
+#define CALLS        24 /* three times the workers that a node has */
 
 /* ---- a node whose store has faults, and counts the reads that have begun ---- */
 
