@@ -7,8 +7,9 @@
 #include "server/store_fault.h"
 
 /*
- * Upper bounds of two limits. A RetrieveBatch holds its keys, at most two messages of 48 KiB plus one value, and one of
- * at most 80 KiB: 8,192 * 32 bytes + 2 * (48 + 256) KiB + 80 KiB is 944 KiB, which keeps every stream below 1 MiB.
+ * Upper bounds of two limits. A RetrieveBatch holds its keys, a message of less than 112 KiB plus one value, and one of
+ * less than 48 KiB plus one: 8,192 * 32 bytes + (112 + 256) KiB + (48 + 256) KiB is 928 KiB, which keeps every stream
+ * below 1 MiB.
  */
 #define SW_KEYS_MAX_BOUND        8192
 #define SW_VALUE_BYTES_MAX_BOUND (256u << 10)

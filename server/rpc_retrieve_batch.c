@@ -1,7 +1,6 @@
 /*
- * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next two are read from
- * the store, and no more: a slow client holds back the reading. They are read in one go once the last two are under
- * way, so that a thread is woken for every other message at most, and the network has one to send meanwhile.
+ * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next is begun, and no
+ * more: a slow client holds back the reading. When the one is out, the next is filled and sent.
  */
 #include "common/blake3.h"
 #include "common/wire.h"
@@ -12,14 +11,14 @@
 #include <string.h>
 
 /*
- * A message is closed once it has this many bytes: a symbol of 60 or 64 KiB goes alone, small ones are packed. Another
- * is read on top of those that are ready while they have no more than READY_BYTES. With the one that is being sent and
- * the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
+ * A message is full with this many bytes: the first with one symbol of 60 or 64 KiB, so that it comes soon, others with
+ * two, since a message costs both sides as much as the bytes of one; small symbols are packed. While one is on its way,
+ * AHEAD_BYTES of the next are read. With the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
  */
-#define MESSAGE_BYTES ((size_t)48 << 10)
-#define READY_BYTES   ((size_t)80 << 10)
-#define READY_MAX     2
-/* A message is also closed after this many look-ups, so that missing keys are told soon. */
+#define FIRST_MESSAGE_BYTES ((size_t)48 << 10)
+#define MESSAGE_BYTES       ((size_t)112 << 10)
+#define AHEAD_BYTES         ((size_t)48 << 10)
+/* It is also full after this many look-ups, so that missing keys are told soon. */
 #define MESSAGE_KEYS 256
 
 struct retrieval {
@@ -38,9 +37,11 @@ struct retrieval {
     struct sw_error error;
 
     pthread_mutex_t lock;
+    /* the task's while it reads, else under lock */
+    struct sw_rpc_message *message; /* that is being filled; NULL for none */
+    size_t first;                   /* the first key that it answers */
+    bool begun;                     /* a message was sent */
     /* under lock */
-    struct sw_rpc_message *ready[READY_MAX]; /* wait for those before them to be out */
-    size_t ready_count;
     bool reading; /* the task is queued or running */
     bool sending;
     bool over; /* nothing more will be read */
@@ -163,76 +164,92 @@ static enum sw_status sync_held(struct retrieval *self)
     return sw_error_set(&self->error, SW_INTERNAL, "the node cannot make symbols durable: %s", sw_status_name(status));
 }
 
-/* Fills the next message. NULL, with self->status set where it is an error, when there is none to send any more. */
-static struct sw_rpc_message *read_message(struct retrieval *self)
+static bool has(const struct retrieval *self, size_t bytes)
 {
-    struct sw_rpc_message *message = sw_rpc_message_new();
-    if (!message) {
+    return self->message && (sw_rpc_message_bytes(self->message) >= bytes || self->next - self->first >= MESSAGE_KEYS);
+}
+
+static bool is_full(const struct retrieval *self)
+{
+    return has(self, self->begun ? MESSAGE_BYTES : FIRST_MESSAGE_BYTES);
+}
+
+static void drop_message(struct retrieval *self)
+{
+    sw_rpc_message_free(self->message);
+    self->message = NULL;
+}
+
+static void begin_message(struct retrieval *self)
+{
+    self->message = sw_rpc_message_new();
+    self->first = self->next;
+    if (!self->message)
         self->status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for a message");
-        return NULL;
-    }
-    size_t first = self->next;
-    if (self->left_out_bytes > 0 && self->next < self->request.count)
-        sw_wire_add_left_out_bytes(message, self->left_out_bytes);
-    while (self->next < self->request.count && self->next - first < MESSAGE_KEYS &&
-           sw_rpc_message_bytes(message) < MESSAGE_BYTES) {
-        if (sw_rpc_server_is_cancelled(self->call)) {
-            self->status = sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
-            break;
-        }
+    else if (self->left_out_bytes > 0)
+        sw_wire_add_left_out_bytes(self->message, self->left_out_bytes);
+}
+
+/* Reads on until the message has so many bytes, or is full. After an error it has what was read before. */
+static void read_on(struct retrieval *self, size_t bytes)
+{
+    if (self->status == SW_OK && !self->message && self->next < self->request.count)
+        begin_message(self);
+    while (self->status == SW_OK && self->next < self->request.count && !has(self, bytes)) {
         const struct sw_key *key = &self->request.keys[self->next];
-        if (self->left_out_bytes > 0)
-            sw_wire_add_left_out(message, key);
+        if (sw_rpc_server_is_cancelled(self->call))
+            self->status = sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
+        else if (self->left_out_bytes > 0)
+            sw_wire_add_left_out(self->message, key);
         else
-            self->status = add_key(self, key, message);
-        if (self->status != SW_OK)
-            break;
-        self->next++;
+            self->status = add_key(self, key, self->message);
+        if (self->status == SW_OK)
+            self->next++;
     }
     bool durable = !self->to_sync || sync_held(self) == SW_OK;
     if (!durable)
         self->status = SW_INTERNAL;
-    if (self->next > first && self->status != SW_CANCELLED && durable)
-        return message; /* an error follows what was read before it */
-    sw_rpc_message_free(message);
-    return NULL;
+    if (self->next == self->first || self->status == SW_CANCELLED || !durable)
+        drop_message(self);
 }
 
 /* ---- the flow ---- */
 
-/* The message to send now, for who asks to send it once lock is given up; NULL where there is none. Under lock. */
-static struct sw_rpc_message *take_next(struct retrieval *self)
+/* Whether enough is read while a message is on its way. */
+static bool is_ahead(const struct retrieval *self)
 {
-    if (self->sending || self->ready_count == 0)
+    return self->sending && has(self, AHEAD_BYTES);
+}
+
+/* The message to send now, for who asks to send it once lock is given up; NULL where there is none. */
+static struct sw_rpc_message *take_message(struct retrieval *self)
+{
+    struct sw_rpc_message *message = self->message;
+    if (self->sending || !message || !(self->over || is_full(self)))
         return NULL;
-    struct sw_rpc_message *message = self->ready[0];
+    self->message = NULL;
+    self->begun = true;
     self->sending = true;
-    self->ready_count--;
-    memmove(self->ready, self->ready + 1, self->ready_count * sizeof(self->ready[0]));
     return message;
 }
 
-static void drop_ready(struct retrieval *self)
-{
-    while (self->ready_count > 0)
-        sw_rpc_message_free(self->ready[--self->ready_count]);
-}
-
 /*
- * Does whatever can be done now: sends what is ready, reads on, or finishes. Called under lock, which it gives back
+ * Does whatever can be done now: sends what is full, reads on, or finishes. Called under lock, which it gives back
  * first, as sending takes long: from then on another thread may finish the call, and self may be gone.
  */
 static void go_on_and_unlock(struct retrieval *self)
 {
-    if (self->ready_count > 0 && sw_rpc_server_is_cancelled(self->call)) {
-        drop_ready(self);
+    struct sw_rpc_message *message = NULL;
+    if (!self->reading && sw_rpc_server_is_cancelled(self->call)) {
+        drop_message(self);
         self->over = true;
     }
-    struct sw_rpc_message *message = take_next(self);
-    bool read = self->ready_count == 0 && !self->reading && !self->over;
+    if (!self->reading)
+        message = take_message(self);
+    bool read = !self->reading && !self->over && !is_ahead(self);
     if (read)
         self->reading = true;
-    bool finish = self->over && self->ready_count == 0 && !self->sending && !self->reading && !self->finished;
+    bool finish = self->over && !self->message && !self->sending && !self->reading && !self->finished;
     if (finish)
         self->finished = true;
     pthread_mutex_unlock(&self->lock);
@@ -248,30 +265,25 @@ static void go_on_and_unlock(struct retrieval *self)
         sw_service_finish(self->call, NULL, self->status, &self->error);
 }
 
-/* Takes over what the task has read, NULL for nothing, and sends it or what is before it. False: no more for now. */
-static bool hand_over(struct retrieval *self, struct sw_rpc_message *message)
-{
-    pthread_mutex_lock(&self->lock);
-    if (message)
-        self->ready[self->ready_count++] = message;
-    struct sw_rpc_message *next = take_next(self);
-    self->over = self->status != SW_OK || self->next == self->request.count;
-    bool more = !self->over && (self->ready_count == 0 ||
-                                (self->ready_count < READY_MAX && sw_rpc_message_bytes(self->ready[0]) <= READY_BYTES));
-    pthread_mutex_unlock(&self->lock);
-    if (next)
-        sw_rpc_server_send(self->call, next);
-    return more;
-}
-
 static void run(struct sw_task *task)
 {
     struct retrieval *self = (struct retrieval *)task;
     if (self->request_message)
         self->status = read_request(self);
-    while (hand_over(self, self->status == SW_OK ? read_message(self) : NULL))
-        ;
     pthread_mutex_lock(&self->lock);
+    while (!self->over && !is_ahead(self)) {
+        size_t bytes = self->sending ? AHEAD_BYTES : self->begun ? MESSAGE_BYTES : FIRST_MESSAGE_BYTES;
+        pthread_mutex_unlock(&self->lock);
+        read_on(self, bytes);
+        pthread_mutex_lock(&self->lock);
+        self->over = self->status != SW_OK || self->next == self->request.count;
+        struct sw_rpc_message *message = take_message(self);
+        if (message) {
+            pthread_mutex_unlock(&self->lock);
+            sw_rpc_server_send(self->call, message);
+            pthread_mutex_lock(&self->lock);
+        }
+    }
     self->reading = false;
     go_on_and_unlock(self);
 }
