@@ -59,7 +59,7 @@ command_line store db_bench "db_bench ${db_bench_options[*]}"
 command_line store dd "dd if=/dev/zero bs=1M conv=fsync, as many bytes"
 for ((round = 0; round < rounds; round++)); do
     for nodes in 1 8 50; do
-        settle
+        sync
         store_on "$nodes"
     done
     sync
