@@ -104,6 +104,11 @@ load_nodes() {
     sync
 }
 
+# make_ready BYTES, before everything that writes so many: it finds pages that are there, whatever was before it.
+make_ready() {
+    "$bin/bench_memory" "$(($1 + $1 / 8))"
+}
+
 # note WHAT FIGURES: a sample of the case that is measured.
 note() {
     local list
@@ -117,6 +122,7 @@ note() {
 fetch() {
     local before after what=$1 list
     shift
+    make_ready "$bytes"
     before=$(cpu_of "${pids[@]}")
     reset_peaks "${pids[@]}"
     list=$("$@")
@@ -134,12 +140,18 @@ compare_out() {
     rm out
 }
 
+raw_to_file() {
+    make_ready "$bytes"
+    "$bin/bench_raw" file out "$count" "$raw_threads" "$raw_way"
+}
+
 # Raw TCP in the way that is the fastest here: it is measured first.
 choose_raw() {
     local way threads speed best=0
     for way in pwrite splice; do
         for threads in 1 2; do
             ((threads <= count)) || continue
+            make_ready "$bytes"
             speed=$("$bin/bench_raw" file out "$count" "$threads" "$way" | sed 's/mb_per_s=\([0-9]*\).*/\1/')
             printf '%s, raw TCP by %s, %s threads: %s MB/s\n' "$case" "$way" "$threads" "$speed" >&2
             if ((speed > best)); then

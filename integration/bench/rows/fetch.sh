@@ -62,7 +62,7 @@ fetch_to_files() {
 measure_files() {
     fetch "symwave, one file" fetch_to_file
     rm out
-    note "raw TCP, one file" "$("$bin/bench_raw" file out "$count" "$raw_threads" "$raw_way")"
+    note "raw TCP, one file" "$(raw_to_file)"
     rm out
 }
 
@@ -79,17 +79,20 @@ put_aside() {
 measure_folders() {
     fetch "symwave, a file each" fetch_to_files
     put_aside
+    make_ready "$part_bytes"
     timed "$part_bytes" aria2c \
         aria2c -q -i aria2.urls -d fetched -j "$parallel" --file-allocation=none --summary-interval=0
     note "nginx and aria2c, a file each" "$figures"
     put_aside
     mkdir fetched
+    make_ready "$part_bytes"
     timed "$part_bytes" curl curl -s --output-dir fetched --parallel --parallel-max "$parallel" -K curl.urls
     note "nginx and curl, a file each" "$figures"
     put_aside
 }
 
 measure_python() {
+    make_ready "$python_bytes"
     note "grpcio client, one file, unchecked" \
         "$(PYTHONPATH=python /usr/bin/python3 "$bench/fetch_client.py" plan out "$piece_bytes")"
     cmp -n "$python_bytes" file out || die "what came is not what was stored"

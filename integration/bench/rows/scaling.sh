@@ -24,7 +24,7 @@ measure() {
     for ((round = 0; round < rounds; round++)); do
         fetch symwave fetch_to_file
         rm out
-        note "raw TCP" "$("$bin/bench_raw" file out "$count" "$raw_threads" "$raw_way")"
+        note "raw TCP" "$(raw_to_file)"
         rm out
     done
     stop_nodes
