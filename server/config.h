@@ -7,9 +7,8 @@
 #include "server/store_fault.h"
 
 /*
- * Upper bounds of two limits. A RetrieveBatch holds its keys, a message of less than 112 KiB plus one value, and one of
- * less than 48 KiB plus one: 8,192 * 32 bytes + (112 + 256) KiB + (48 + 256) KiB is 928 KiB, which keeps every stream
- * below 1 MiB.
+ * Upper bounds of two limits. A RetrieveBatch holds its keys and a message of less than 112 KiB plus one value:
+ * 8,192 * 32 bytes + (112 + 256) KiB is 624 KiB, which keeps every stream below 1 MiB.
  */
 #define SW_KEYS_MAX_BOUND        8192
 #define SW_VALUE_BYTES_MAX_BOUND (256u << 10)

@@ -1,23 +1,21 @@
 /*
- * RetrieveBatch: symbols as they are read. While one message is on its way to the client, the next is begun, and no
- * more: a slow client holds back the reading. When the one is out, the next is filled and sent.
+ * RetrieveBatch: symbols as they are read. When one message is out the next is read, and no more: a slow client holds
+ * back the reading, and a stream never has more than one message in memory.
  */
 #include "common/blake3.h"
 #include "common/wire.h"
 #include "server/messages.h"
 #include "server/service.h"
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
  * A message is full with this many bytes: the first with one symbol of 60 or 64 KiB, so that it comes soon, others with
- * two, since a message costs both sides as much as the bytes of one; small symbols are packed. While one is on its way,
- * AHEAD_BYTES of the next are read. With the keys this keeps a stream below SW_RETRIEVE_CALL_BYTES.
+ * two, since a message costs both sides as much as the bytes of one; small symbols are packed. With the keys this keeps
+ * a stream below SW_RETRIEVE_CALL_BYTES.
  */
 #define FIRST_MESSAGE_BYTES ((size_t)48 << 10)
 #define MESSAGE_BYTES       ((size_t)112 << 10)
-#define AHEAD_BYTES         ((size_t)48 << 10)
 /* It is also full after this many look-ups, so that missing keys are told soon. */
 #define MESSAGE_KEYS 256
 
@@ -27,25 +25,15 @@ struct retrieval {
     struct sw_rpc_server_call *call;
     struct sw_rpc_message *request_message; /* until the task has read it */
 
-    /* the task only */
+    /* the task's while it runs, else sent's: one of them starts the other */
     struct sw_key_request request;
     size_t next;             /* the first key that is not answered yet */
     uint64_t value_bytes;    /* of values answered */
     uint64_t left_out_bytes; /* of the value that did not fit; not 0: nothing more is read */
     bool to_sync;            /* a key said to be held may not be durable yet */
+    bool over;               /* nothing more will be read */
     enum sw_status status;
     struct sw_error error;
-
-    pthread_mutex_t lock;
-    /* the task's while it reads, else under lock */
-    struct sw_rpc_message *message; /* that is being filled; NULL for none */
-    size_t first;                   /* the first key that it answers */
-    bool begun;                     /* a message was sent */
-    /* under lock */
-    bool reading; /* the task is queued or running */
-    bool sending;
-    bool over; /* nothing more will be read */
-    bool finished;
 };
 
 static void *start(struct sw_rpc_server_call *call, void *user)
@@ -61,7 +49,6 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     }
     self->service = service;
     self->call = call;
-    pthread_mutex_init(&self->lock, NULL);
     return self;
 }
 
@@ -164,101 +151,45 @@ static enum sw_status sync_held(struct retrieval *self)
     return sw_error_set(&self->error, SW_INTERNAL, "the node cannot make symbols durable: %s", sw_status_name(status));
 }
 
-static bool has(const struct retrieval *self, size_t bytes)
+/* Fills the next message. NULL, with self->status set, where there is none to send any more. */
+static struct sw_rpc_message *read_message(struct retrieval *self)
 {
-    return self->message && (sw_rpc_message_bytes(self->message) >= bytes || self->next - self->first >= MESSAGE_KEYS);
-}
-
-static bool is_full(const struct retrieval *self)
-{
-    return has(self, self->begun ? MESSAGE_BYTES : FIRST_MESSAGE_BYTES);
-}
-
-static void drop_message(struct retrieval *self)
-{
-    sw_rpc_message_free(self->message);
-    self->message = NULL;
-}
-
-static void begin_message(struct retrieval *self)
-{
-    self->message = sw_rpc_message_new();
-    self->first = self->next;
-    if (!self->message)
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    if (!message) {
         self->status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for a message");
-    else if (self->left_out_bytes > 0)
-        sw_wire_add_left_out_bytes(self->message, self->left_out_bytes);
-}
-
-/* Reads on until the message has so many bytes, or is full. After an error it has what was read before. */
-static void read_on(struct retrieval *self, size_t bytes)
-{
-    if (self->status == SW_OK && !self->message && self->next < self->request.count)
-        begin_message(self);
-    while (self->status == SW_OK && self->next < self->request.count && !has(self, bytes)) {
-        const struct sw_key *key = &self->request.keys[self->next];
-        if (sw_rpc_server_is_cancelled(self->call))
+        return NULL;
+    }
+    size_t first = self->next, full = first == 0 ? FIRST_MESSAGE_BYTES : MESSAGE_BYTES;
+    if (self->left_out_bytes > 0)
+        sw_wire_add_left_out_bytes(message, self->left_out_bytes);
+    while (self->next < self->request.count && self->next - first < MESSAGE_KEYS &&
+           sw_rpc_message_bytes(message) < full) {
+        if (sw_rpc_server_is_cancelled(self->call)) {
             self->status = sw_error_set(&self->error, SW_CANCELLED, "the caller is gone");
-        else if (self->left_out_bytes > 0)
-            sw_wire_add_left_out(self->message, key);
+            break;
+        }
+        const struct sw_key *key = &self->request.keys[self->next];
+        if (self->left_out_bytes > 0)
+            sw_wire_add_left_out(message, key);
         else
-            self->status = add_key(self, key, self->message);
-        if (self->status == SW_OK)
-            self->next++;
+            self->status = add_key(self, key, message);
+        if (self->status != SW_OK)
+            break;
+        self->next++;
     }
     bool durable = !self->to_sync || sync_held(self) == SW_OK;
     if (!durable)
         self->status = SW_INTERNAL;
-    if (self->next == self->first || self->status == SW_CANCELLED || !durable)
-        drop_message(self);
+    if (self->next > first && self->status != SW_CANCELLED && durable)
+        return message; /* an error follows what was read before it */
+    sw_rpc_message_free(message);
+    return NULL;
 }
 
 /* ---- the flow ---- */
 
-/* Whether enough is read while a message is on its way. */
-static bool is_ahead(const struct retrieval *self)
+static void finish(struct retrieval *self)
 {
-    return self->sending && has(self, AHEAD_BYTES);
-}
-
-/* The message to send now, for who asks to send it once lock is given up; NULL where there is none. */
-static struct sw_rpc_message *take_message(struct retrieval *self)
-{
-    struct sw_rpc_message *message = self->message;
-    if (self->sending || !message || !(self->over || is_full(self)))
-        return NULL;
-    self->message = NULL;
-    self->begun = true;
-    self->sending = true;
-    return message;
-}
-
-/*
- * Does whatever can be done now: sends what is full, reads on, or finishes. Called under lock, which it gives back
- * first, as sending takes long: from then on another thread may finish the call, and self may be gone.
- */
-static void go_on_and_unlock(struct retrieval *self)
-{
-    struct sw_rpc_message *message = NULL;
-    if (!self->reading && sw_rpc_server_is_cancelled(self->call)) {
-        drop_message(self);
-        self->over = true;
-    }
-    if (!self->reading)
-        message = take_message(self);
-    bool read = !self->reading && !self->over && !is_ahead(self);
-    if (read)
-        self->reading = true;
-    bool finish = self->over && !self->message && !self->sending && !self->reading && !self->finished;
-    if (finish)
-        self->finished = true;
-    pthread_mutex_unlock(&self->lock);
-    if (read)
-        sw_pool_submit(self->service->pool, &self->task);
-    if (message)
-        sw_rpc_server_send(self->call, message);
-    if (!finish)
-        return;
     if (self->status == SW_OK && sw_rpc_server_is_cancelled(self->call))
         sw_rpc_server_finish(self->call, NULL, SW_RPC_CANCELLED, "the caller is gone");
     else
@@ -270,22 +201,12 @@ static void run(struct sw_task *task)
     struct retrieval *self = (struct retrieval *)task;
     if (self->request_message)
         self->status = read_request(self);
-    pthread_mutex_lock(&self->lock);
-    while (!self->over && !is_ahead(self)) {
-        size_t bytes = self->sending ? AHEAD_BYTES : self->begun ? MESSAGE_BYTES : FIRST_MESSAGE_BYTES;
-        pthread_mutex_unlock(&self->lock);
-        read_on(self, bytes);
-        pthread_mutex_lock(&self->lock);
-        self->over = self->status != SW_OK || self->next == self->request.count;
-        struct sw_rpc_message *message = take_message(self);
-        if (message) {
-            pthread_mutex_unlock(&self->lock);
-            sw_rpc_server_send(self->call, message);
-            pthread_mutex_lock(&self->lock);
-        }
-    }
-    self->reading = false;
-    go_on_and_unlock(self);
+    struct sw_rpc_message *message = self->status == SW_OK ? read_message(self) : NULL;
+    self->over = self->status != SW_OK || self->next == self->request.count;
+    if (message)
+        sw_rpc_server_send(self->call, message); /* sent may have run before this returns, and self be gone */
+    else
+        finish(self);
 }
 
 static void message(void *state, struct sw_rpc_message *request)
@@ -293,17 +214,17 @@ static void message(void *state, struct sw_rpc_message *request)
     struct retrieval *self = state;
     self->request_message = request;
     self->task.run = run;
-    pthread_mutex_lock(&self->lock);
-    go_on_and_unlock(self);
+    sw_pool_submit(self->service->pool, &self->task);
 }
 
 /* A caller that is gone needs no callback of its own: either a send is outstanding or the task runs, and sees it. */
 static void sent(void *state)
 {
     struct retrieval *self = state;
-    pthread_mutex_lock(&self->lock);
-    self->sending = false;
-    go_on_and_unlock(self);
+    if (self->over || sw_rpc_server_is_cancelled(self->call))
+        finish(self);
+    else
+        sw_pool_submit(self->service->pool, &self->task);
 }
 
 static void end(void *state)
@@ -311,7 +232,6 @@ static void end(void *state)
     struct retrieval *self = state;
     sw_rpc_message_free(self->request_message);
     free(self->request.keys);
-    pthread_mutex_destroy(&self->lock);
     sw_service_leave(self->service, SW_RETRIEVE_CALL_BYTES);
     free(self);
 }

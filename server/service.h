@@ -34,7 +34,7 @@ struct sw_service {
 };
 
 /*
- * Bytes of memory that a RetrieveBatch may use: its keys, the message that is being sent, and the next one
+ * Bytes of memory that a RetrieveBatch may use: its keys and the message that is being read or sent
  * (rpc_retrieve_batch.c). The bounds of keys_max and value_bytes_max (config.h) keep it below 1 MiB.
  */
 #define SW_RETRIEVE_CALL_BYTES ((uint64_t)1 << 20)

@@ -40,7 +40,7 @@ static int open_or_die(const char *path, int flags)
 static struct sw_client *open_client(const char *nodes_path)
 {
     struct sw_node_list *nodes;
-    struct sw_client *client;
+    struct sw_client *client = NULL;
     struct sw_error error;
     if (sw_node_list_load(nodes_path, &nodes, &error) != SW_OK || sw_client_open(NULL, nodes, &client, &error) != SW_OK)
         die(nodes_path, error.message);

@@ -24,7 +24,7 @@ agrees() {
     equal "$text: no two slices of a lane overlap" true \
         "$(jq '[.traceEvents[] | select(.ph == "X")] | group_by([.pid, .tid]) | all(sort_by(.ts, .dur) as $lane
             | [range(1; $lane | length)] | all($lane[. - 1].ts + $lane[. - 1].dur <= $lane[.].ts))' "$trace")"
-    equal "$text: what was found adds up" "$(jq .found_network <<<"$report")" \
+    equal "$text: what was found adds up" "$(jq "[.nodes[].found] | add" <<<"$report")" \
         "$(jq '[.traceEvents[] | select(.ph == "X") | .args.found] | add' "$trace")"
     equal "$text: ids are distinct" true \
         "$(jq '[.traceEvents[] | select(.ph == "X") | .args.id] | length == (unique | length)' "$trace")"
