@@ -4,8 +4,8 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 
-json=${1:-$root/build/bench.json}
-svg=${2:-$root/build/bench.svg}
+json=$(realpath -- "${1:-$root/build/bench.json}")
+svg=$(realpath -- "${2:-$root/build/bench.svg}")
 make_work_folder
 
 # points WHAT EXPRESSION: the cases of a thing that an expression of jq keeps, by its result, with range.

@@ -97,7 +97,7 @@ ghz_round() {
     "$tools/ghz" --insecure --call symwave.v1.SymbolStore.RetrieveBatch --data-file "$work_folder/requests.json" \
         --connections "$connections" --concurrency "$requests" --total 1024 --format json \
         "$node_address" >"$work_folder/ghz.json"
-    [[ $(jq '.statusCodeDistribution | keys == ["OK"]' "$work_folder/ghz.json") == true ]] || die "ghz had errors"
+    [[ $(jq '.statusCodeDistribution | keys == ["OK"]' "$work_folder/ghz.json") == true ]] || die "ghz had errors: $(jq -c .statusCodeDistribution "$work_folder/ghz.json")"
     sample server "64 KiB cached" ghz \
         "mb_per_s=$(jq ".rps * 16 * $value_bytes / 1e6" "$work_folder/ghz.json")" \
         "symbols_per_s=$(jq '.rps * 16' "$work_folder/ghz.json")"
