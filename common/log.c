@@ -255,13 +255,18 @@ void sw_log(const struct sw_logger *logger, enum sw_log_level level, const char 
 {
     char fields[FIELDS_BYTES_MAX];
 
-    if (!logger || !logger->fn || level > logger->level)
+    if (!logger || !logger->fn || level > __atomic_load_n(&logger->level, __ATOMIC_RELAXED))
         return;
     va_list args;
     va_start(args, fields_format);
     vsnprintf(fields, sizeof(fields), fields_format, args);
     va_end(args);
     logger->fn(level, message, fields, logger->user_data);
+}
+
+void sw_logger_set_level(struct sw_logger *logger, enum sw_log_level level)
+{
+    __atomic_store_n(&logger->level, level, __ATOMIC_RELAXED);
 }
 
 static const char *const level_names[] = {

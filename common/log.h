@@ -15,6 +15,9 @@ struct sw_logger {
     void *user_data;
 };
 
+/* Changes the level, while others log. */
+void sw_logger_set_level(struct sw_logger *logger, enum sw_log_level level);
+
 /*
  * Logs one event. fields_format makes the fields as logfmt; a %s value that may hold spaces, quotes or control
  * characters goes through sw_log_quote first. May be called from any thread; logger may be NULL.

@@ -1,30 +1,34 @@
-/* The command line, by argp: options, bounds, and what they say when they are passed. */
+/*
+ * The configuration as a whole: the command line, by argp, from the table of keys; over the file, over the defaults;
+ * and what can only be checked once all is known.
+ */
 #include "server/config.h"
+#include "server/config_keys.h"
 #include "server/messages.h"
 #include "symwave/node_list.h"
 #include <argp.h>
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define EXIT_LOCAL_FAILURE 3
 /* Symbols in one StoreBatch where the answer has room for them: a gibibyte of symbols of 64 KiB. */
 #define STORE_SYMBOLS_DEFAULT 16384
+#define KEYS_MAX              64
 
 enum option_key {
-    OPTION_DATA = 256,
-    OPTION_NODE_ID,
-    OPTION_LISTEN,
-    OPTION_KEYS_MAX,
-    OPTION_VALUE_BYTES_MAX,
-    OPTION_MESSAGE_BYTES_MAX,
-    OPTION_STORE_SYMBOLS_MAX,
-    OPTION_STORE_BYTES_MAX,
-    OPTION_CALLS_BYTES_MAX,
-    OPTION_WORKERS,
-    OPTION_GRACE_MS,
-    OPTION_LOG_LEVEL,
-    OPTION_LOG_FORMAT,
-    OPTION_STORE_FAULT,
+    OPTION_CONFIG = 256,
+    OPTION_CHECK,
+    OPTION_PRINT,
+    OPTION_FIRST_KEY = 300,
+};
+
+/* While the command line is read. */
+struct parsing {
+    struct sw_config_source *source;
+    bool check, print;
 };
 
 static const char doc[] =
@@ -33,198 +37,319 @@ static const char doc[] =
     "  symwaved --data /var/lib/symwave --node-id node-1 --listen 127.0.0.1:7400\n\n"
     "The data folder is made if it is missing. The id decides which keys the node is asked for, so it must stay the "
     "same for as long as the data is used. SIGTERM stops the node: it finishes the calls under way, and exits with 0. "
-    "Sizes take the suffixes K, M and G (1024, 1024^2, 1024^3 bytes). There is no authentication and no encryption: "
-    "listen on addresses that only trusted clients reach.";
+    "SIGHUP reads the configuration file, certificates and tokens again. Sizes take the suffixes K, M and G (1024, "
+    "1024^2, 1024^3 bytes). Every option but the last three is also a key of the file that --config names, without the "
+    "dashes: \"keys-max: 5000\". What the command line says wins.";
 
-static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "Required:", 1},
-    {"data", OPTION_DATA, "DIR", 0, "Folder of the node's symbols", 1},
-    {"node-id", OPTION_NODE_ID, "ID", 0, "The node's name in node lists", 1},
-    {"listen", OPTION_LISTEN, "HOST:PORT", 0, "Address to listen on; port 0 takes any free one", 1},
-    {NULL, 0, NULL, 0, "Limits, which GetNodeInfo tells to clients:", 2},
-    {"keys-max", OPTION_KEYS_MAX, "N", 0, "Keys in one request, 1 to 8192 (5000)", 2},
-    {"value-bytes-max", OPTION_VALUE_BYTES_MAX, "SIZE", 0, "Bytes of one value, 1 to 256K (256K)", 2},
-    {"message-bytes-max", OPTION_MESSAGE_BYTES_MAX, "SIZE", 0, "Bytes of one message, 512K to 64M (4M)", 2},
-    {"store-symbols-max", OPTION_STORE_SYMBOLS_MAX, "N", 0,
-     "Symbols in one StoreBatch, at most message-bytes-max / 161, which the answer takes (16384)", 2},
-    {"store-bytes-max", OPTION_STORE_BYTES_MAX, "SIZE", 0, "Bytes of values in one StoreBatch (256M)", 2},
-    {NULL, 0, NULL, 0, "Resources:", 3},
-    {"calls-bytes-max", OPTION_CALLS_BYTES_MAX, "SIZE", 0,
-     "Memory of all calls under way: beyond it the node answers that it is busy (1G)", 3},
-    {"workers", OPTION_WORKERS, "N", 0, "Threads that read, write and hash, 1 to 256 (8)", 3},
-    {"grace-ms", OPTION_GRACE_MS, "N", 0, "Milliseconds that calls have to finish when the node stops (10000)", 3},
-    {NULL, 0, NULL, 0, "Log, on standard error:", 4},
-    {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info or debug (info)", 4},
-    {"log-format", OPTION_LOG_FORMAT, "FORMAT", 0, "logfmt or json (logfmt)", 4},
-    {NULL, 0, NULL, 0, "For tests of clients, never for a node whose answers matter:", 5},
-    {"store-fault", OPTION_STORE_FAULT, "SPEC", 0,
-     "Reading goes wrong on purpose: rate=BYTES_PER_SECOND, delay=MS, corrupt=PERCENT and error=PERCENT of keys, "
-     "stall_after=GETS; several with commas between",
-     5},
-    {0},
-};
+/* ---- addresses ---- */
 
-/* A number, with a suffix where it is a size. */
-static uint64_t number(struct argp_state *state, const char *name, const char *text, bool size, uint64_t min,
-                       uint64_t max)
+static bool is_unix(const char *listen)
 {
-    char *end = (char *)text;
-    unsigned shift = 0;
-    errno = 0;
-    uint64_t value = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
-    if (size && end != text && *end && !end[1]) {
-        const char *suffix = strchr("KMG", toupper((unsigned char)*end));
-        if (suffix) {
-            shift = 10 * (unsigned)(suffix - "KMG" + 1);
-            end++;
-        }
-    }
-    if (end == text || *end)
-        argp_error(state, "--%s: \"%s\" is not a %s", name, text,
-                   size ? "size; give a number, with K, M or G after it if you like" : "number");
-    if (errno == ERANGE || value > UINT64_MAX >> shift || value << shift < min || value << shift > max)
-        argp_error(state, "--%s: %s is out of bounds; it may be %llu to %llu", name, text, (unsigned long long)min,
-                   (unsigned long long)max);
-    return value << shift;
+    return strncmp(listen, "unix:", 5) == 0;
 }
 
-static void check_listen(struct argp_state *state, const char *listen)
+static enum sw_status check_listen(const char *name, const char *listen, bool unix_too, struct sw_error *error)
 {
+    if (unix_too && is_unix(listen))
+        return SW_OK;
     const char *colon = strrchr(listen, ':');
-    if (strncmp(listen, "unix:", 5) == 0)
-        return;
     char *end = NULL;
     long port = colon && isdigit((unsigned char)colon[1]) ? strtol(colon + 1, &end, 10) : -1;
     if (port < 0 || port > 65535 || *end || colon == listen)
-        argp_error(state, "--listen: \"%s\" is not HOST:PORT, as 127.0.0.1:7400 or [::1]:7400", listen);
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--%s: \"%.200s\" is not HOST:PORT, as 127.0.0.1:7400 or [::1]:7400", name, listen);
+    return SW_OK;
 }
 
-/* What can be checked, and one default that can be given, only once all options are known. */
-static void check(struct argp_state *state, struct sw_config *config)
+bool sw_config_is_local(const char *listen)
+{
+    static const char *const starts[] = {"unix:", "127.", "localhost:", "[::1]:"};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (strncmp(listen, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* ---- checks of all together ---- */
+
+static enum sw_status check_limits(struct sw_config *config, struct sw_error *error)
+{
+    struct sw_limits *limits = &config->limits;
+    const uint64_t symbols = limits->message_bytes_max / SW_STORE_RESULT_BYTES_MAX;
+    if (limits->store_symbols_max == 0)
+        limits->store_symbols_max = symbols < STORE_SYMBOLS_DEFAULT ? (uint32_t)symbols : STORE_SYMBOLS_DEFAULT;
+    if (config->peer_bytes_max == 0) {
+        const uint64_t half = limits->calls_bytes_max / 2, least = 2 * limits->message_bytes_max;
+        config->peer_bytes_max = half > least ? half : least;
+    }
+    if (limits->store_symbols_max > symbols)
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--store-symbols-max: the answer to %" PRIu32 " symbols may not fit into a message; with "
+                            "--message-bytes-max %" PRIu64 " it may be at most %" PRIu64,
+                            limits->store_symbols_max, limits->message_bytes_max, symbols);
+    if (limits->calls_bytes_max < 2 * limits->message_bytes_max)
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--calls-bytes-max: one StoreBatch takes twice --message-bytes-max, which is %" PRIu64,
+                            2 * limits->message_bytes_max);
+    if (config->peer_bytes_max < 2 * limits->message_bytes_max)
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--peer-bytes-max: one StoreBatch takes twice --message-bytes-max, which is %" PRIu64,
+                            2 * limits->message_bytes_max);
+    return SW_OK;
+}
+
+static enum sw_status check_tls(const struct sw_config *config, struct sw_error *error)
+{
+    const bool tls = config->tls_certificate != NULL;
+    if (tls != (config->tls_key != NULL))
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--tls-certificate and --tls-key belong together: %s is missing",
+                            tls ? "--tls-key" : "--tls-certificate");
+    if (config->tls_client_ca && !tls)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "--tls-client-ca: it needs --tls-certificate and --tls-key");
+    if (config->tls_client_optional && !config->tls_client_ca)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "--tls-client-optional: it needs --tls-client-ca");
+    if (!config->tls_client_ca &&
+        (config->read_access.identities.count > 0 || config->store_access.identities.count > 0 ||
+         config->admin_access.identities.count > 0))
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "identities of certificates need --tls-client-ca, which says whose certificates count");
+    if (!tls && !config->insecure && !sw_config_is_local(config->listen))
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--listen: %.200s is reached from other machines; give --tls-certificate and --tls-key, or "
+                            "say --insecure",
+                            config->listen);
+    return SW_OK;
+}
+
+/* What can be checked, and defaults that can be given, only once everything is known. */
+static enum sw_status check(struct sw_config *config, struct sw_error *error)
 {
     const char *missing = !config->data      ? "--data DIR"
                           : !config->node_id ? "--node-id ID"
                           : !config->listen  ? "--listen HOST:PORT"
                                              : NULL;
+    struct sw_error cause = {0};
     if (missing)
-        argp_error(state, "%s is missing", missing);
-    check_listen(state, config->listen);
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "%s is missing", missing);
     /* A node list has the last word on what an id is. */
-    struct sw_error error = {0};
     struct sw_node_list *list = sw_node_list_new();
-    if (list && sw_node_list_add(list, config->node_id, "localhost:1", &error) != SW_OK)
-        argp_error(state, "--node-id: %s", error.message);
+    enum sw_status status = list ? sw_node_list_add(list, config->node_id, "localhost:1", &cause) : SW_NO_MEMORY;
     sw_node_list_free(list);
-    const struct sw_limits *limits = &config->limits;
-    uint64_t symbols = limits->message_bytes_max / SW_STORE_RESULT_BYTES_MAX;
-    if (limits->store_symbols_max == 0) /* not given: as many as usual, or as the answer's message has room for */
-        config->limits.store_symbols_max = symbols < STORE_SYMBOLS_DEFAULT ? (uint32_t)symbols : STORE_SYMBOLS_DEFAULT;
-    if (limits->store_symbols_max > symbols)
-        argp_error(state,
-                   "--store-symbols-max: the answer to %u symbols may not fit into a message; with "
-                   "--message-bytes-max %llu it may be at most %llu",
-                   limits->store_symbols_max, (unsigned long long)limits->message_bytes_max,
-                   (unsigned long long)symbols);
-    if (limits->calls_bytes_max < 2 * limits->message_bytes_max)
-        argp_error(state, "--calls-bytes-max: one StoreBatch takes twice --message-bytes-max, which is %llu",
-                   (unsigned long long)(2 * limits->message_bytes_max));
+    if (status != SW_OK)
+        return sw_error_set(error, status, "--node-id: %.400s", cause.message);
+    if (config->store_fault && sw_store_faults_parse(config->store_fault, &config->faults, &cause) != SW_OK)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "--store-fault: %.400s", cause.message);
+    status = check_listen("listen", config->listen, true, error);
+    if (status == SW_OK && config->http_listen)
+        status = check_listen("http-listen", config->http_listen, false, error);
+    if (status == SW_OK)
+        status = check_limits(config, error);
+    return status == SW_OK ? check_tls(config, error) : status;
 }
 
-static void set_log(struct argp_state *state, struct sw_config *config, int key, const char *text)
+/* ---- defaults, file, command line ---- */
+
+static void source_free(struct sw_config_source *source)
 {
-    if (key == OPTION_LOG_LEVEL && !sw_log_level_parse(text, &config->log_level))
-        argp_error(state, "--log-level: \"%s\" is none of error, warn, info, debug", text);
-    if (key == OPTION_LOG_LEVEL)
+    if (!source)
         return;
-    if (strcmp(text, "logfmt") != 0 && strcmp(text, "json") != 0)
-        argp_error(state, "--log-format: \"%s\" is neither logfmt nor json", text);
-    config->log_format = strcmp(text, "json") == 0 ? SW_LOG_JSON : SW_LOG_LOGFMT;
+    for (size_t i = 0; source->given && i < sw_config_key_count; i++)
+        sw_config_list_clear(&source->given[i]);
+    free(source->given);
+    free(source->path);
+    free(source);
 }
 
-static void set_faults(struct argp_state *state, struct sw_config *config, const char *text)
+static struct sw_config_source *source_new(void)
 {
-    struct sw_error error = {0};
-    if (sw_store_faults_parse(text, &config->faults, &error) != SW_OK)
-        argp_error(state, "--store-fault: %s", error.message);
-    config->store_fault = text;
+    struct sw_config_source *source = calloc(1, sizeof(*source));
+    if (source)
+        source->given = calloc(sw_config_key_count, sizeof(*source->given));
+    if (source && source->given)
+        return source;
+    source_free(source);
+    return NULL;
 }
 
-static error_t parse_option(int key, char *text, struct argp_state *state)
+static struct sw_config_source *source_copy(const struct sw_config_source *from)
 {
-    struct sw_config *config = state->input;
-    struct sw_limits *limits = &config->limits;
-    switch (key) {
-    case OPTION_DATA:
-        config->data = text;
-        break;
-    case OPTION_NODE_ID:
-        config->node_id = text;
-        break;
-    case OPTION_LISTEN:
-        config->listen = text;
-        break;
-    case OPTION_KEYS_MAX:
-        limits->keys_max = (uint32_t)number(state, "keys-max", text, false, 1, SW_KEYS_MAX_BOUND);
-        break;
-    case OPTION_VALUE_BYTES_MAX:
-        limits->value_bytes_max = number(state, "value-bytes-max", text, true, 1, SW_VALUE_BYTES_MAX_BOUND);
-        break;
-    case OPTION_MESSAGE_BYTES_MAX:
-        /* Room for a value of any size and for SW_KEYS_MAX_BOUND keys. */
-        limits->message_bytes_max = number(state, "message-bytes-max", text, true, 512u << 10, 64u << 20);
-        break;
-    case OPTION_STORE_SYMBOLS_MAX:
-        limits->store_symbols_max = (uint32_t)number(state, "store-symbols-max", text, false, 1, 1u << 20);
-        break;
-    case OPTION_STORE_BYTES_MAX:
-        limits->store_bytes_max = number(state, "store-bytes-max", text, true, 1, (uint64_t)1 << 40);
-        break;
-    case OPTION_CALLS_BYTES_MAX:
-        limits->calls_bytes_max = number(state, "calls-bytes-max", text, true, 1u << 20, (uint64_t)1 << 40);
-        break;
-    case OPTION_WORKERS:
-        config->workers = (uint32_t)number(state, "workers", text, false, 1, 256);
-        break;
-    case OPTION_GRACE_MS:
-        config->grace_ms = (uint32_t)number(state, "grace-ms", text, false, 0, 3600000);
-        break;
-    case OPTION_LOG_LEVEL:
-    case OPTION_LOG_FORMAT:
-        set_log(state, config, key, text);
-        break;
-    case OPTION_STORE_FAULT:
-        set_faults(state, config, text);
-        break;
-    case ARGP_KEY_ARG:
-        argp_error(state, "\"%s\" is one argument too many", text);
-        break;
-    case ARGP_KEY_END:
-        check(state, config);
-        break;
-    default:
-        return ARGP_ERR_UNKNOWN;
+    struct sw_config_source *source = source_new();
+    bool ok = source != NULL;
+    if (ok && from->path)
+        ok = (source->path = strdup(from->path)) != NULL;
+    for (size_t i = 0; ok && i < sw_config_key_count; i++)
+        for (size_t j = 0; ok && j < from->given[i].count; j++)
+            ok = sw_config_list_add(&source->given[i], from->given[i].items[j]);
+    if (ok)
+        return source;
+    source_free(source);
+    return NULL;
+}
+
+/* Sets what the command line gives: the last word, or for a list all of them. */
+static enum sw_status take_given(struct sw_config *config, const struct sw_config_source *source,
+                                 struct sw_error *error)
+{
+    for (size_t i = 0; i < sw_config_key_count; i++) {
+        const struct sw_config_list *given = &source->given[i];
+        for (size_t j = 0; j < given->count; j++) {
+            struct sw_error cause = {0};
+            enum sw_status status = sw_config_set(config, &sw_config_keys[i], given->items[j], &cause);
+            if (status != SW_OK)
+                return sw_error_set(error, status, "--%s: %.400s", sw_config_keys[i].name, cause.message);
+        }
     }
-    return 0;
+    return SW_OK;
+}
+
+/* Makes a config of its source, which becomes config's. *from_file: the error is one of the file. */
+static enum sw_status assemble(struct sw_config *config, struct sw_config_source *source, bool *from_file,
+                               struct sw_error *error)
+{
+    enum sw_status status = SW_OK;
+    *config = (struct sw_config){.source = source};
+    *from_file = false;
+    for (size_t i = 0; status == SW_OK && i < sw_config_key_count; i++)
+        status = sw_config_reset(config, &sw_config_keys[i], error);
+    if (status == SW_OK && source->path) {
+        status = sw_config_yaml_load(source->path, config, source->given, error);
+        *from_file = status != SW_OK;
+    }
+    if (status == SW_OK)
+        status = take_given(config, source, error);
+    if (status == SW_OK)
+        status = check(config, error);
+    return status;
+}
+
+void sw_config_clear(struct sw_config *config)
+{
+    for (size_t i = 0; i < sw_config_key_count; i++) {
+        void *field = (char *)config + sw_config_keys[i].offset;
+        if (sw_config_keys[i].type == CONFIG_TEXT)
+            free(*(char **)field);
+        else if (sw_config_keys[i].type == CONFIG_LIST)
+            sw_config_list_clear(field);
+    }
+    source_free(config->source);
+    *config = (struct sw_config){0};
+}
+
+enum sw_status sw_config_reload(const struct sw_config *old, struct sw_config *config, struct sw_error *error)
+{
+    bool from_file;
+    *config = (struct sw_config){0};
+    struct sw_config_source *source = source_copy(old->source);
+    if (!source)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a configuration");
+    enum sw_status status = assemble(config, source, &from_file, error);
+    if (status != SW_OK)
+        sw_config_clear(config);
+    return status;
+}
+
+size_t sw_config_compare(const struct sw_config *from, const struct sw_config *to, sw_config_change_fn changed,
+                         void *user_data)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sw_config_key_count; i++) {
+        const struct config_key *key = &sw_config_keys[i];
+        char *before = sw_config_text(from, key), *after = sw_config_text(to, key);
+        if (!before || !after)
+            count = SIZE_MAX;
+        else if (strcmp(before, after) != 0 && count != SIZE_MAX) {
+            count++;
+            changed(key->name, before, after, key->reloadable, user_data);
+        }
+        free(before);
+        free(after);
+    }
+    return count;
+}
+
+/* ---- the command line ---- */
+
+static error_t parse_option(int option, char *text, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    const size_t index = (size_t)(option - OPTION_FIRST_KEY);
+    if (option == OPTION_CONFIG) {
+        free(parsing->source->path);
+        parsing->source->path = strdup(text);
+        return parsing->source->path ? 0 : ENOMEM;
+    }
+    if (option == OPTION_CHECK || option == OPTION_PRINT) {
+        *(option == OPTION_CHECK ? &parsing->check : &parsing->print) = true;
+        return 0;
+    }
+    if (option == ARGP_KEY_ARG)
+        argp_error(state, "\"%s\" is one argument too many", text);
+    if (option < OPTION_FIRST_KEY || index >= sw_config_key_count)
+        return ARGP_ERR_UNKNOWN;
+    return sw_config_list_add(&parsing->source->given[index], text ? text : "true") ? 0 : ENOMEM;
+}
+
+/* The options of the table, with bounds and defaults in their texts. */
+static const struct argp_option *make_options(void)
+{
+    static struct argp_option options[KEYS_MAX + CONFIG_GROUPS + 5];
+    static char texts[KEYS_MAX][360];
+    size_t count = 0;
+    for (size_t i = 0; i < sw_config_key_count && i < KEYS_MAX; i++) {
+        const struct config_key *key = &sw_config_keys[i];
+        if (i == 0 || key->group != sw_config_keys[i - 1].group)
+            options[count++] = (struct argp_option){.doc = sw_config_groups[key->group], .group = (int)key->group};
+        sw_config_describe(key, texts[i], sizeof(texts[i]));
+        options[count++] = (struct argp_option){.name = key->name,
+                                                .key = OPTION_FIRST_KEY + (int)i,
+                                                .arg = key->argument ? key->argument : "true|false",
+                                                .flags = key->type == CONFIG_BOOL ? OPTION_ARG_OPTIONAL : 0,
+                                                .doc = texts[i],
+                                                .group = (int)key->group};
+    }
+    options[count++] = (struct argp_option){.doc = "Configuration:", .group = CONFIG_GROUPS};
+    options[count++] = (struct argp_option){.name = "config",
+                                            .key = OPTION_CONFIG,
+                                            .arg = "FILE",
+                                            .doc = "YAML file with any of these",
+                                            .group = CONFIG_GROUPS};
+    options[count++] = (struct argp_option){.name = "check-config",
+                                            .key = OPTION_CHECK,
+                                            .doc = "Say whether the configuration is right, and exit",
+                                            .group = CONFIG_GROUPS};
+    options[count++] = (struct argp_option){.name = "print-config",
+                                            .key = OPTION_PRINT,
+                                            .doc = "Print the configuration as a file, with comments, and exit",
+                                            .group = CONFIG_GROUPS};
+    options[count] = (struct argp_option){0};
+    return options;
 }
 
 void sw_config_parse(struct sw_config *config, int argc, char **argv)
 {
-    static const struct argp parser = {.options = options, .parser = parse_option, .doc = doc};
-    *config = (struct sw_config){
-        .limits =
-            {
-                .keys_max = 5000,
-                .value_bytes_max = 256u << 10,
-                .message_bytes_max = 4u << 20,
-                .store_bytes_max = 256u << 20,
-                .calls_bytes_max = 1u << 30,
-            },
-        .workers = 8,
-        .grace_ms = 10000,
-        .log_level = SW_LOG_INFO,
-        .log_format = SW_LOG_LOGFMT,
-    };
+    const struct argp parser = {.options = make_options(), .parser = parse_option, .doc = doc};
+    struct parsing parsing = {.source = source_new()};
+    struct sw_error error = {0};
+    bool from_file = false;
     argp_program_version = "symwaved " SYMWAVE_VERSION;
     argp_err_exit_status = 2;
-    argp_parse(&parser, argc, argv, 0, NULL, config);
+    if (!parsing.source || argp_parse(&parser, argc, argv, 0, NULL, &parsing) != 0) {
+        fprintf(stderr, "symwaved: no memory for the command line\n");
+        exit(EXIT_LOCAL_FAILURE);
+    }
+    if (assemble(config, parsing.source, &from_file, &error) != SW_OK) {
+        fprintf(stderr, "symwaved: %s\n", error.message);
+        if (!from_file)
+            fprintf(stderr, "Try `symwaved --help' for more information.\n");
+        exit(from_file ? EXIT_LOCAL_FAILURE : 2);
+    }
+    if (parsing.print)
+        sw_config_print(config);
+    else if (parsing.check)
+        printf("%s: the configuration is right\n", parsing.source->path ? parsing.source->path : "the command line");
+    if (!parsing.print && !parsing.check)
+        return;
+    sw_config_clear(config);
+    exit(0);
 }

@@ -30,9 +30,9 @@ static enum sw_status serve(struct sw_daemon *daemon, const char *address, int *
          daemon->reflection, false},
     };
     const struct sw_rpc_server_options options = {
-        .message_bytes_max = daemon->service.limits.message_bytes_max,
+        .message_bytes_max = daemon->service.message_bytes_max,
         /* Calls are admitted one by one; this is for what comes before that. */
-        .memory_bytes_max = daemon->service.limits.calls_bytes_max + CONNECTIONS_BYTES,
+        .memory_bytes_max = sw_service_limits(&daemon->service).calls_bytes_max + CONNECTIONS_BYTES,
         .methods = methods,
         .method_count = sizeof(methods) / sizeof(methods[0]),
     };
@@ -47,10 +47,10 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     if (!daemon)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a node");
     daemon->service.store = store;
-    daemon->service.limits = config->limits;
+    sw_service_init(&daemon->service, &config->limits);
     daemon->service.node_id = config->node_id;
     daemon->service.logger = logger;
-    enum sw_status status = sw_pool_new(config->workers, "sw-worker", &daemon->service.pool, error);
+    enum sw_status status = sw_pool_new((uint32_t)config->workers, "sw-worker", &daemon->service.pool, error);
     if (status == SW_OK)
         status = sw_pool_new(1, "sw-info", &daemon->service.info_pool, error);
     if (status == SW_OK)
@@ -68,6 +68,11 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     else
         sw_daemon_free(daemon);
     return status;
+}
+
+void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
+{
+    sw_service_set_limits(&daemon->service, &config->limits);
 }
 
 void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving)
@@ -92,5 +97,6 @@ void sw_daemon_free(struct sw_daemon *daemon)
     sw_reflection_free(daemon->reflection);
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */
+    sw_service_clear(&daemon->service);
     free(daemon);
 }

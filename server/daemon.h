@@ -16,6 +16,12 @@ struct sw_daemon;
 enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *store, const struct sw_logger *logger,
                                struct sw_daemon **daemon, int *port, struct sw_error *error);
 
+/*
+ * Takes in what may change while it serves; what cannot stays as it was. config is borrowed for the call. One call at a
+ * time.
+ */
+void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config);
+
 /* Tells those who watch that it stops serving, without stopping. */
 void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving);
 

@@ -1,6 +1,7 @@
-/* symwaved: one node. Starts, waits for SIGTERM or SIGINT, stops. */
+/* symwaved: one node. Starts, waits for SIGTERM or SIGINT, stops; and reads its configuration again at SIGHUP. */
 #include "server/daemon.h"
 #include "symwave/client.h"
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,13 @@
 #include <unistd.h>
 
 #define EXIT_LOCAL_FAILURE 3
+
+/* What runs, and as what. */
+struct running {
+    struct sw_config config; /* as it was read last */
+    struct sw_logger logger;
+    struct sw_daemon *daemon;
+};
 
 /* Descriptors are connections and files of the store: as many as the system lets us have, within reason. */
 static void raise_descriptor_limit(void)
@@ -21,22 +29,52 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Blocks the signals that stop the node, in this thread and in all that it starts from now on. */
+/* Blocks the signals that the node waits for, in this thread and in all that it starts from now on. */
 static void block_signals(sigset_t *signals)
 {
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
+static void log_change(const char *name, const char *from, const char *to, bool reloadable, void *user_data)
+{
+    char before[SW_ERROR_MESSAGE_SIZE], after[SW_ERROR_MESSAGE_SIZE];
+    sw_log(user_data, reloadable ? SW_LOG_INFO : SW_LOG_WARN,
+           reloadable ? "configuration changed" : "configuration changed, but this takes a restart",
+           "key=%s from=%s to=%s", name, sw_log_quote(from, before, sizeof(before)),
+           sw_log_quote(to, after, sizeof(after)));
+}
+
+/* Reads the configuration again; where something is wrong with it, all stays as it is. */
+static void reload(struct running *running)
+{
+    struct sw_config next;
+    struct sw_error error = {0};
+    char quoted[SW_ERROR_MESSAGE_SIZE];
+    if (sw_config_reload(&running->config, &next, &error) != SW_OK) {
+        sw_log(&running->logger, SW_LOG_ERROR, "configuration not taken, all stays as it is", "error=%s",
+               sw_log_quote(error.message, quoted, sizeof(quoted)));
+        return;
+    }
+    size_t changes = sw_config_compare(&running->config, &next, log_change, &running->logger);
+    sw_daemon_reload(running->daemon, &next);
+    sw_logger_set_level(&running->logger, next.log_level);
+    sw_config_clear(&running->config);
+    running->config = next;
+    sw_log(&running->logger, SW_LOG_INFO, "configuration read again", "changes=%zu", changes);
+}
+
 /* Waits for the signal to stop. From then on another one ends the process at once: what was acknowledged is on disk. */
-static int wait_for_signal(const sigset_t *signals)
+static int wait_for_signal(struct running *running, const sigset_t *signals)
 {
     int received = 0;
-    while (sigwait(signals, &received) != 0)
-        ;
+    while (sigwait(signals, &received) != 0 || received == SIGHUP)
+        if (received == SIGHUP)
+            reload(running);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     return received;
 }
@@ -82,34 +120,37 @@ static enum sw_status open_store(const struct sw_config *config, const struct sw
 static int run(const struct sw_config *config, const sigset_t *signals)
 {
     struct sw_log_writer writer = {.fd = STDERR_FILENO, .format = config->log_format};
-    const struct sw_logger logger = {.level = config->log_level, .fn = sw_log_writer_write, .user_data = &writer};
+    struct running running = {.logger = {.level = config->log_level, .fn = sw_log_writer_write, .user_data = &writer}};
+    const struct sw_logger *logger = &running.logger;
     struct sw_store *store = NULL;
-    struct sw_daemon *daemon = NULL;
     struct sw_error error = {0};
     int port = 0;
     size_t cancelled = 0;
     char node[600];
-    enum sw_status status = open_store(config, &logger, &store, &error);
+    enum sw_status status = open_store(config, logger, &store, &error);
     if (status == SW_OK)
-        status = sw_daemon_start(config, store, &logger, &daemon, &port, &error);
+        status = sw_daemon_start(config, store, logger, &running.daemon, &port, &error);
+    if (status == SW_OK)
+        status = sw_config_reload(config, &running.config, &error);
     if (status != SW_OK) {
         fprintf(stderr, "symwaved: %s\n", error.message);
         goto out;
     }
-    log_started(&logger, config, port);
-    int received = wait_for_signal(signals);
-    sw_log(&logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%u",
-           sw_log_quote(config->node_id, node, sizeof(node)), received, config->grace_ms);
+    log_started(logger, config, port);
+    int received = wait_for_signal(&running, signals);
+    sw_log(logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%" PRIu64,
+           sw_log_quote(config->node_id, node, sizeof(node)), received, running.config.grace_ms);
     if (config->store_fault)
         sw_store_fault_end_waits(store);
-    cancelled = sw_daemon_stop(daemon, config->grace_ms);
+    cancelled = sw_daemon_stop(running.daemon, (uint32_t)running.config.grace_ms);
 out:
-    sw_daemon_free(daemon);
+    sw_daemon_free(running.daemon);
+    sw_config_clear(&running.config);
     if (store)
         store->close(store);
     if (status != SW_OK)
         return EXIT_LOCAL_FAILURE;
-    sw_log(&logger, SW_LOG_INFO, "node stopped", "node=%s calls_cancelled=%zu",
+    sw_log(logger, SW_LOG_INFO, "node stopped", "node=%s calls_cancelled=%zu",
            sw_log_quote(config->node_id, node, sizeof(node)), cancelled);
     return 0;
 }
@@ -122,5 +163,7 @@ int main(int argc, char **argv)
     sw_config_parse(&config, argc, argv);
     raise_descriptor_limit();
     block_signals(&signals);
-    return run(&config, &signals);
+    int status = run(&config, &signals);
+    sw_config_clear(&config);
+    return status;
 }

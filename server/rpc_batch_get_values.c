@@ -14,11 +14,11 @@ struct batch_get {
 static void *start(struct sw_rpc_server_call *call, void *user)
 {
     struct sw_service *service = user;
-    if (!sw_service_enter(service, call, service->limits.message_bytes_max))
+    if (!sw_service_enter(service, call, service->message_bytes_max))
         return NULL;
     struct batch_get *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_service_leave(service, service->limits.message_bytes_max);
+        sw_service_leave(service, service->message_bytes_max);
         sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
@@ -46,7 +46,7 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
         return sw_error_set(error, status == SW_DATA_LOSS ? SW_DATA_LOSS : SW_INTERNAL,
                             "keys[%zu]: the node cannot read the value of %s: %s", index, text, sw_status_name(status));
     }
-    uint64_t message_bytes_max = service->limits.message_bytes_max;
+    uint64_t message_bytes_max = service->message_bytes_max;
     if (sw_rpc_message_bytes(answer) + sw_message_value_bytes(value.bytes_count) > message_bytes_max) {
         if (value.bytes)
             value.release(value.release_data);
@@ -66,7 +66,8 @@ static enum sw_status make_answer(struct batch_get *self, struct sw_rpc_message 
     if (!bytes && bytes_count > 0)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the request");
     struct sw_key_request request;
-    enum sw_status status = sw_key_request_read(bytes, bytes_count, self->service->limits.keys_max, &request, error);
+    enum sw_status status =
+        sw_key_request_read(bytes, bytes_count, sw_service_limits(self->service).keys_max, &request, error);
     sw_rpc_message_free(self->request);
     self->request = NULL;
     for (size_t i = 0; status == SW_OK && i < request.count; i++) {
@@ -101,7 +102,7 @@ static void end(void *state)
 {
     struct batch_get *self = state;
     sw_rpc_message_free(self->request);
-    sw_service_leave(self->service, self->service->limits.message_bytes_max);
+    sw_service_leave(self->service, self->service->message_bytes_max);
     free(self);
 }
 

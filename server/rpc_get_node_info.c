@@ -21,14 +21,15 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     return self;
 }
 
-static struct sw_rpc_message *make_answer(const struct sw_service *service, const struct sw_store_info *info)
+static struct sw_rpc_message *make_answer(struct sw_service *service, const struct sw_store_info *info)
 {
+    const struct sw_limits now = sw_service_limits(service);
     Symwave__V1__Limits limits = SYMWAVE__V1__LIMITS__INIT;
-    limits.keys_max = service->limits.keys_max;
-    limits.value_bytes_max = service->limits.value_bytes_max;
-    limits.message_bytes_max = service->limits.message_bytes_max;
-    limits.store_symbols_max = service->limits.store_symbols_max;
-    limits.store_bytes_max = service->limits.store_bytes_max;
+    limits.keys_max = now.keys_max;
+    limits.value_bytes_max = now.value_bytes_max;
+    limits.message_bytes_max = now.message_bytes_max;
+    limits.store_symbols_max = now.store_symbols_max;
+    limits.store_bytes_max = now.store_bytes_max;
     Symwave__V1__GetNodeInfoResponse response = SYMWAVE__V1__GET_NODE_INFO_RESPONSE__INIT;
     response.node_id = (char *)service->node_id;
     response.version = SYMWAVE_VERSION;

@@ -70,7 +70,8 @@ static enum sw_status read_request(struct retrieval *self)
     if (!bytes && bytes_count > 0)
         status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for the request");
     else
-        status = sw_key_request_read(bytes, bytes_count, self->service->limits.keys_max, &self->request, &self->error);
+        status = sw_key_request_read(bytes, bytes_count, sw_service_limits(self->service).keys_max, &self->request,
+                                     &self->error);
     sw_rpc_message_free(self->request_message);
     self->request_message = NULL;
     return status;

@@ -30,6 +30,7 @@ struct storing {
     /* The loop thread's until it queues the task; the task's until it reads or finishes. */
     struct sw_rpc_message *message; /* NULL: the client has sent all */
     struct group *group;
+    struct sw_limits limits; /* as they were when the call came */
     struct sw_store_answer answer;
     uint32_t symbols;
     uint64_t bytes;
@@ -41,7 +42,7 @@ struct storing {
 /* A message as it came, and what the store copies of it into a batch. */
 static uint64_t call_bytes(const struct sw_service *service)
 {
-    return 2 * service->limits.message_bytes_max;
+    return 2 * service->message_bytes_max;
 }
 
 static void *start(struct sw_rpc_server_call *call, void *user)
@@ -61,6 +62,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     self->service = service;
     self->call = call;
     self->group = group;
+    self->limits = sw_service_limits(service);
     sw_rpc_server_read(call);
     return self;
 }
@@ -139,7 +141,7 @@ static enum sw_status is_stored(struct storing *self, const struct sw_key *key, 
 static bool refuses(const struct storing *self, const struct sw_key *key, size_t value_bytes, const uint8_t *wanted,
                     size_t wanted_bytes, char reason[SW_STORE_REASON_BYTES_MAX + 1])
 {
-    unsigned long long value_bytes_max = self->service->limits.value_bytes_max;
+    unsigned long long value_bytes_max = self->limits.value_bytes_max;
     const size_t size = SW_STORE_REASON_BYTES_MAX + 1;
     if (value_bytes == 0)
         snprintf(reason, size, "value: it is empty; a value has 1 to %llu bytes", value_bytes_max);
@@ -189,7 +191,7 @@ static enum sw_status take_value(struct storing *self, const uint8_t *value, siz
 /* Checks the stream's limits against one more symbol. */
 static enum sw_status count_symbol(struct storing *self, size_t value_bytes)
 {
-    const struct sw_limits *limits = &self->service->limits;
+    const struct sw_limits *limits = &self->limits;
     self->symbols++;
     self->bytes += value_bytes;
     if (self->symbols > limits->store_symbols_max)

@@ -2,16 +2,45 @@
 #include "server/service.h"
 #include <stdio.h>
 
+void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
+{
+    pthread_mutex_init(&service->limits_lock, NULL);
+    service->message_bytes_max = limits->message_bytes_max;
+    service->limits = *limits;
+}
+
+void sw_service_clear(struct sw_service *service)
+{
+    pthread_mutex_destroy(&service->limits_lock);
+}
+
+struct sw_limits sw_service_limits(struct sw_service *service)
+{
+    pthread_mutex_lock(&service->limits_lock);
+    struct sw_limits limits = service->limits;
+    pthread_mutex_unlock(&service->limits_lock);
+    return limits;
+}
+
+void sw_service_set_limits(struct sw_service *service, const struct sw_limits *limits)
+{
+    pthread_mutex_lock(&service->limits_lock);
+    service->limits = *limits;
+    service->limits.message_bytes_max = service->message_bytes_max;
+    pthread_mutex_unlock(&service->limits_lock);
+}
+
 bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes)
 {
+    const uint64_t bytes_max = sw_service_limits(service).calls_bytes_max;
     uint64_t before = atomic_fetch_add(&service->calls_bytes, bytes);
-    if (before + bytes <= service->limits.calls_bytes_max)
+    if (before + bytes <= bytes_max)
         return true;
     atomic_fetch_sub(&service->calls_bytes, bytes);
     char details[160];
     snprintf(details, sizeof(details),
              "the node is busy: its calls already hold %llu of the %llu MiB that they may; try again",
-             (unsigned long long)(before >> 20), (unsigned long long)(service->limits.calls_bytes_max >> 20));
+             (unsigned long long)(before >> 20), (unsigned long long)(bytes_max >> 20));
     sw_service_no_room(call, details);
     return false;
 }

@@ -10,6 +10,7 @@
 #include "common/pool.h"
 #include "common/rpc.h"
 #include "server/store.h"
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* What a node accepts; GetNodeInfo tells the first five. */
@@ -22,16 +23,27 @@ struct sw_limits {
     uint64_t calls_bytes_max;   /* memory of all calls under way */
 };
 
-/* All but calls_bytes is set before the server starts and constant from then on. */
 struct sw_service {
+    /* set before the server starts, and constant from then on */
     struct sw_store *store;
     struct sw_pool *pool;
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
-    struct sw_limits limits;
     const char *node_id;
     const struct sw_logger *logger;
+    uint64_t message_bytes_max; /* that of limits, which does not change */
+
     atomic_uint_fast64_t calls_bytes; /* reserved by calls under way */
+    pthread_mutex_t limits_lock;
+    struct sw_limits limits; /* under limits_lock */
 };
+
+/* Before anything else; and after everything else. */
+void sw_service_init(struct sw_service *service, const struct sw_limits *limits);
+void sw_service_clear(struct sw_service *service);
+
+/* The limits as they are now. All but message_bytes_max may change while a node serves. From any thread. */
+struct sw_limits sw_service_limits(struct sw_service *service);
+void sw_service_set_limits(struct sw_service *service, const struct sw_limits *limits);
 
 /*
  * Bytes of memory that a RetrieveBatch may use: its keys and the message that is being read or sent

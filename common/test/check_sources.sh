@@ -24,8 +24,8 @@ only_in() {
 only_in 'rocksdb/' server/store_rocksdb.c
 only_in 'grpc/[a-z_]*\.h' common/rpc_core.h
 only_in 'grpcpp?/' common/rpc_core.h
-only_in 'cyaml/' common/node_list_yaml.c
-only_in 'yaml\.h' common/node_list_yaml.c
+only_in 'cyaml/' common/node_list_yaml.c server/config_yaml.c
+only_in 'yaml\.h' common/node_list_yaml.c server/config_yaml.c
 only_in 'jansson\.h' client/io/report_json.c client/files/layout_json.c client/cli/json_output.c \
     client/cli/trace_file.c
 only_in 'argp\.h' server/config.c client/cli/cli.h
