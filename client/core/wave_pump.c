@@ -385,7 +385,9 @@ static bool cut_leases(struct sw_wave_engine *engine)
 static uint32_t pick_idle(struct sw_wave_engine *engine, uint32_t need)
 {
     for (int looks = 0; looks < IDLE_LOOKS; looks++) {
-        uint32_t node = engine->lists[WAVE_LIST_IDLE].first;
+        uint32_t node;
+        while ((node = engine->lists[WAVE_LIST_IDLE].first) != SW_WAVE_NONE && sw_wave_is_passed_over(engine, node))
+            sw_wave_pass_over(engine, node); /* another retrieval found it down */
         if (node == SW_WAVE_NONE || worth_asking(engine, node, 1, need) > 0)
             return node;
         sw_wave_node_asked(engine, node); /* it comes last now */

@@ -185,6 +185,21 @@ static void test_towards_the_end_a_node_that_would_come_too_late_is_not_asked(vo
     story_end(&story);
 }
 
+static void test_a_node_that_is_to_be_left_alone_takes_no_keys_however_quick_it_is(void **state)
+{
+    struct story story = with_leases(2, 40, 40);
+    (void)state;
+
+    story.health[0] = known(&story, 10 * MS, 300 * MS);
+    story.health[1] = known(&story, 10 * MS, MS);
+    story.health[1].down_until_us = story.health[1].pushed_back_until_us = story.now_us + SECOND;
+    story_start(&story);
+    while (story.expected < story.actions.count)
+        assert_int_equal(story_expect_send(&story).node, 0);
+    assert_int_equal(sw_wave_stats(story.engine)->nodes[1].keys_asked, 0);
+    story_end(&story);
+}
+
 static void test_what_comes_later_than_an_idle_node_would_answer_is_asked_of_that_one_too(void **state)
 {
     const uint32_t primaries[] = {0, 0, 0, 1};
@@ -461,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_node_gets_fewer_keys_and_idle_ones_take_those_that_wait_for_it),
         cmocka_unit_test(test_what_is_open_at_a_node_follows_its_rate_and_round_trip),
         cmocka_unit_test(test_towards_the_end_a_node_that_would_come_too_late_is_not_asked),
+        cmocka_unit_test(test_a_node_that_is_to_be_left_alone_takes_no_keys_however_quick_it_is),
         cmocka_unit_test(test_what_comes_later_than_an_idle_node_would_answer_is_asked_of_that_one_too),
         cmocka_unit_test(test_a_retrieval_tells_the_next_which_node_is_slow),
         cmocka_unit_test(test_what_is_known_of_a_node_fades_by_half_in_a_minute),
