@@ -91,7 +91,12 @@ void sw_rpc_loop_bound_memory(struct sw_rpc_loop *loop, size_t bytes);
 
 struct sw_rpc_channel;
 
+struct sw_tls_pem;
+
 struct sw_rpc_channel_options {
+    const struct sw_tls_pem *tls;  /* borrowed for the call; NULL: no TLS. Without a CA in it: the system's */
+    const char *tls_server_name;   /* whom the certificate must name; NULL: the host of the address */
+    const char *token;             /* sent with each call, as a bearer token; NULL: none */
     size_t message_bytes_max;      /* the largest message accepted; 0: 4 MiB */
     uint32_t keepalive_ms;         /* a ping after this long without traffic on a call; 0: 20,000 */
     uint32_t keepalive_timeout_ms; /* the connection is lost when it is not answered; 0: 5,000 */
@@ -187,6 +192,21 @@ struct sw_rpc_server_method {
     const struct sw_rpc_server_handler *handler;
     void *service;              /* passed to start */
     bool serves_while_stopping; /* health: calls that come during the grace period are not refused */
+    int role;                   /* for the hook "allow" */
+};
+
+/* What the owner of a server decides and is told; each may be NULL. On the loop thread but for gave_up. */
+struct sw_rpc_server_hooks {
+    /* Whether a call may be served: SW_RPC_OK, or another code with its reason in details. Must not block. */
+    enum sw_rpc_code (*allow)(void *hooks_data, const struct sw_rpc_server_call *call, int role, char *details,
+                              size_t details_bytes);
+    /* A call has come; method is the index in the options' methods, or method_count for a method that there is not. */
+    void (*started)(void *hooks_data, size_t method);
+    /* It is over, microseconds later. call is valid during this. */
+    void (*ended)(void *hooks_data, const struct sw_rpc_server_call *call, size_t method, enum sw_rpc_code code,
+                  uint64_t us);
+    /* Its client did nothing for so long that it is cancelled. On a thread of its own; must not block. */
+    void (*gave_up)(void *hooks_data, const struct sw_rpc_server_call *call, uint64_t us);
 };
 
 struct sw_rpc_server_options {
@@ -194,6 +214,17 @@ struct sw_rpc_server_options {
     size_t memory_bytes_max;  /* of all connections together; beyond it gRPC fails calls; 0: no bound */
     const struct sw_rpc_server_method *methods;
     size_t method_count; /* copied */
+    const struct sw_tls_pem
+        *tls;                 /* borrowed for the call; NULL: no TLS. With a CA in it clients must have a certificate */
+    bool tls_client_optional; /* though with a CA: they need not */
+    /* "unix:PATH", to listen on besides, without TLS: sw_rpc_server_is_local tells its calls. NULL: none. */
+    const char *local_address;
+    uint64_t streams_max;                    /* calls at once on a connection; 0: 1,024 */
+    uint64_t handshake_timeout_ms;           /* from connecting to the end of all handshakes; 0: 10,000 */
+    uint64_t idle_timeout_ms;                /* of a connection without calls; 0: none */
+    uint64_t patience_us;                    /* with a client that takes or sends no message; 0: for ever */
+    const struct sw_rpc_server_hooks *hooks; /* copied; may be NULL */
+    void *hooks_data;
 };
 
 /*
@@ -203,6 +234,10 @@ struct sw_rpc_server_options {
 enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
                                  const struct sw_rpc_server_options *options, struct sw_rpc_server **server, int *port,
                                  struct sw_error *error);
+/* Another certificate and other CAs, from the next handshake on: connections that there are stay. */
+void sw_rpc_server_set_certificates(struct sw_rpc_server *server, const struct sw_tls_pem *pem);
+/* Another patience, from now on. */
+void sw_rpc_server_set_patience(struct sw_rpc_server *server, uint64_t us);
 /*
  * Refuses new calls with UNAVAILABLE and a pushback, lets those under way finish for grace_us, cancels what is left,
  * says goodbye to the clients and stops listening. Blocks; not on the loop thread. Returns how many calls had to be
@@ -227,6 +262,21 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
  * that. A client is free to ask sooner; one that knows A6 does not.
  */
 void sw_rpc_server_set_pushback(struct sw_rpc_server_call *call, uint32_t ms);
+/* ---- who calls; from start or allow on ---- */
+
+/* The other end's address, as "ipv4:127.0.0.1:4711" or "unix:", cut to fit. Returns its whole length. */
+size_t sw_rpc_server_peer(const struct sw_rpc_server_call *call, char *out, size_t out_bytes);
+/* Whether the call came over local_address. */
+bool sw_rpc_server_is_local(const struct sw_rpc_server_call *call);
+/*
+ * Whether is_wanted holds for any name in the client's certificate, which was checked: DNS names and URIs, as SPIFFE
+ * ids are, of its subjectAltName. They need not end with a NUL.
+ */
+bool sw_rpc_server_any_identity(const struct sw_rpc_server_call *call,
+                                bool (*is_wanted)(const char *name, size_t bytes, void *user_data), void *user_data);
+/* The call's bearer token; false where it has none. Valid until the call ends, without a NUL. */
+bool sw_rpc_server_token(const struct sw_rpc_server_call *call, const char **token, size_t *bytes);
+
 /* Whether the client is known to be gone; for work that can be stopped half-way. */
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call);
 

@@ -3,12 +3,14 @@
 #include "common/rpc_core.h"
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct sw_rpc_channel {
     struct sw_rpc_loop *loop;
     grpc_channel *channel;
+    char *authorization; /* the header's value; NULL: none */
 };
 
 struct sw_rpc_client_call {
@@ -42,6 +44,10 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
     struct sw_rpc_channel *channel = calloc(1, sizeof(*channel));
     if (!channel)
         return NULL;
+    if (options->token && asprintf(&channel->authorization, "Bearer %s", options->token) < 0) {
+        free(channel);
+        return NULL;
+    }
     size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
     grpc_arg args[] = {
         integer_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes),
@@ -62,13 +68,20 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
         integer_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         integer_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
         integer_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* two clients of a process share no connection */
-        {.type = GRPC_ARG_POINTER,
-         .key = GRPC_ARG_RESOURCE_QUOTA,
-         .value.pointer = {.p = loop->quota, .vtable = grpc_resource_quota_arg_vtable()}}, /* last: there may be none */
+        {.type = GRPC_ARG_STRING, /* the last two: there may be none */},
+        {.type = GRPC_ARG_STRING},
     };
-    size_t arg_count = sizeof(args) / sizeof(args[0]);
-    grpc_channel_args channel_args = {.num_args = loop->quota ? arg_count : arg_count - 1, .args = args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    size_t arg_count = sizeof(args) / sizeof(args[0]) - 2;
+    if (loop->quota)
+        args[arg_count++] = (grpc_arg){.type = GRPC_ARG_POINTER,
+                                       .key = GRPC_ARG_RESOURCE_QUOTA,
+                                       .value.pointer = {.p = loop->quota, .vtable = grpc_resource_quota_arg_vtable()}};
+    if (options->tls && options->tls_server_name)
+        args[arg_count++] = (grpc_arg){.type = GRPC_ARG_STRING,
+                                       .key = GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+                                       .value.string = (char *)options->tls_server_name};
+    grpc_channel_args channel_args = {.num_args = arg_count, .args = args};
+    grpc_channel_credentials *credentials = sw_rpc_channel_credentials(options);
     channel->loop = loop;
     channel->channel = grpc_channel_create(address, credentials, &channel_args);
     grpc_channel_credentials_release(credentials);
@@ -80,6 +93,7 @@ void sw_rpc_channel_free(struct sw_rpc_channel *channel)
     if (!channel)
         return;
     grpc_channel_destroy(channel->channel);
+    free(channel->authorization);
     free(channel);
 }
 
@@ -187,8 +201,9 @@ static gpr_timespec deadline_from(uint64_t timeout_us)
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros((int64_t)timeout_us, GPR_TIMESPAN));
 }
 
-static void start_operations(struct sw_rpc_client_call *call, struct sw_rpc_message *request)
+static void start_operations(struct sw_rpc_client_call *call, const char *authorization, struct sw_rpc_message *request)
 {
+    grpc_metadata token = {.key = grpc_slice_from_static_string("authorization"), .value = grpc_empty_slice()};
     grpc_byte_buffer *buffer = request ? sw_rpc_message_to_buffer(request) : NULL;
     grpc_op ops[4] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA},
@@ -197,7 +212,13 @@ static void start_operations(struct sw_rpc_client_call *call, struct sw_rpc_mess
         {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer},
         {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
     };
+    if (authorization) {
+        token.value = grpc_slice_from_copied_string(authorization);
+        ops[0].data.send_initial_metadata.count = 1;
+        ops[0].data.send_initial_metadata.metadata = &token;
+    }
     sw_rpc_start_batch(call->call, ops, request ? 4 : 2, &call->start);
+    grpc_slice_unref(token.value);
     if (buffer)
         grpc_byte_buffer_destroy(buffer);
     start_receive(call);
@@ -234,7 +255,7 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
     call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, channel->loop->queue, path,
                                           NULL, deadline_from(timeout_us), NULL);
     grpc_slice_unref(path);
-    start_operations(call, request);
+    start_operations(call, channel->authorization, request);
     return call;
 }
 

@@ -69,6 +69,11 @@ grpc_metadata sw_rpc_pushback_metadata(uint32_t ms);
 /* What a call's trailing metadata say of it: see sw_rpc_client_pushback_us. */
 int64_t sw_rpc_pushback_of(const grpc_metadata_array *trailing);
 
+/* The credentials of a channel. */
+grpc_channel_credentials *sw_rpc_channel_credentials(const struct sw_rpc_channel_options *options);
+/* gRPC's call of one of a server. */
+grpc_call *sw_rpc_server_core_call(const struct sw_rpc_server_call *call);
+
 /* How much the transport reads from a socket at once, in bytes: "sizes all three" once chunk reads are off. */
 #define SW_RPC_READ_CHUNK_BYTES 65536
 /* What a server's connection keeps for the next read: where more comes, gRPC goes on to the size above by itself. */

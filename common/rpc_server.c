@@ -1,67 +1,11 @@
-/* The server side: methods, calls, and an orderly stop. */
+/* The server side: calls, from their arrival to their end. */
 #include "common/clock.h"
-#include "common/cond.h"
-#include "common/rpc_core.h"
+#include "common/rpc_server_core.h"
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Calls of one method that may arrive before the loop thread looks again; more wait inside gRPC. */
-#define ARMED_CALLS 16
-/* Calls under way on one connection; a client's further ones wait in the client. */
-#define STREAMS_MAX 1024
-
-/* How long a client may take to answer the ping that goes with the server's goodbye. */
-#define GOODBYE_US 2000000
-
-struct method {
-    struct sw_rpc_server *server;
-    const struct sw_rpc_server_handler *handler;
-    void *service;
-    void *registered; /* gRPC's handle; NULL for the last one, which answers calls of unknown methods */
-    bool client_streams;
-    bool serves_while_stopping;
-};
-
-struct sw_rpc_server {
-    struct sw_rpc_loop *loop;
-    grpc_server *server;
-    struct sw_rpc_tag shut_down;
-    size_t method_count; /* with the one for unknown methods */
-    struct method *methods;
-    /* under lock */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t live;        /* calls, armed ones included, that are not freed yet */
-    size_t armed;       /* of those, calls that wait for a client */
-    bool stopping;      /* calls are refused, but for methods that serve while stopping */
-    bool shutting_down; /* gRPC takes no more calls */
-    bool is_shut_down;
-};
-
-struct sw_rpc_server_call {
-    struct method *method;
-    grpc_call *call;
-    void *state;
-    struct sw_rpc_tag arrival, close, read, send, status;
-    atomic_bool cancelled; /* the client is known to be gone */
-    int64_t pushback_ms;   /* -1: none; who finishes the call sets it */
-    /* under lock */
-    pthread_mutex_t lock;
-    uint32_t pending; /* operations whose tags are still to come */
-    bool sending;
-    bool initial_metadata_sent;
-    bool finished;       /* finish was called */
-    bool cancelled_told; /* the handler's cancelled was called */
-    /* loop thread only */
-    gpr_timespec deadline;
-    grpc_call_details details; /* of an unknown method */
-    grpc_metadata_array metadata;
-    grpc_byte_buffer *payload;
-    int was_cancelled;
-};
+#include <strings.h>
 
 static void arrival_done(struct sw_rpc_tag *tag, bool ok);
 static void close_done(struct sw_rpc_tag *tag, bool ok);
@@ -69,9 +13,32 @@ static void read_done(struct sw_rpc_tag *tag, bool ok);
 static void send_done(struct sw_rpc_tag *tag, bool ok);
 static void status_done(struct sw_rpc_tag *tag, bool ok);
 
+/* Puts a call that a client has made among those that are looked after, or takes it out. */
+static void list(struct sw_rpc_server_call *call, bool in)
+{
+    struct sw_rpc_server *server = call->method->server;
+    pthread_mutex_lock(&server->lock);
+    if (in) {
+        call->next = server->first_call;
+        if (call->next)
+            call->next->previous = call;
+        server->first_call = call;
+    } else if (call->is_listed) {
+        if (call->next)
+            call->next->previous = call->previous;
+        if (call->previous)
+            call->previous->next = call->next;
+        else
+            server->first_call = call->next;
+    }
+    call->is_listed = in;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static void call_free(struct sw_rpc_server_call *call)
 {
     struct sw_rpc_server *server = call->method->server;
+    list(call, false);
     if (call->call)
         grpc_call_unref(call->call);
     grpc_metadata_array_destroy(&call->metadata);
@@ -86,8 +53,7 @@ static void call_free(struct sw_rpc_server_call *call)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* Waits for a client to call a method. Without memory, or when stopping, it does not; a later arrival tries again. */
-static void arm(struct method *method)
+void sw_rpc_server_arm(struct method *method)
 {
     struct sw_rpc_server *server = method->server;
     pthread_mutex_lock(&server->lock);
@@ -107,6 +73,7 @@ static void arm(struct method *method)
     call->send.done = send_done;
     call->status.done = status_done;
     atomic_init(&call->cancelled, false);
+    atomic_init(&call->waiting_since_us, 0);
     call->pushback_ms = -1;
     pthread_mutex_init(&call->lock, NULL);
     grpc_metadata_array_init(&call->metadata);
@@ -116,8 +83,7 @@ static void arm(struct method *method)
     grpc_call_error refused =
         method->registered
             ? grpc_server_request_registered_call(server->server, method->registered, &call->call, &call->deadline,
-                                                  &call->metadata, method->client_streams ? NULL : &call->payload,
-                                                  queue, queue, &call->arrival)
+                                                  &call->metadata, NULL, queue, queue, &call->arrival)
             : grpc_server_request_call(server->server, &call->call, &call->details, &call->metadata, queue, queue,
                                        &call->arrival);
     assert(refused == GRPC_CALL_OK);
@@ -134,6 +100,10 @@ static void operation_ended(struct sw_rpc_server_call *call)
     pthread_mutex_unlock(&call->lock);
     if (!over)
         return;
+    const struct sw_rpc_server *server = call->method->server;
+    if (server->hooks.ended)
+        server->hooks.ended(server->hooks_data, call, (size_t)(call->method - server->methods), call->code,
+                            sw_clock_us() - call->started_us);
     if (call->state)
         call->method->handler->end(call->state);
     call_free(call);
@@ -161,12 +131,32 @@ static void close_done(struct sw_rpc_tag *tag, bool ok)
     operation_ended(call);
 }
 
+/* The one message of a client that sends one, or NULL where it does not come. */
+static void take_request(struct sw_rpc_server_call *call, struct sw_rpc_message *message)
+{
+    struct method *method = call->method;
+    call->waits_for_request = false;
+    if (atomic_load(&call->cancelled)) {
+        sw_rpc_message_free(message);
+        sw_rpc_server_finish(call, NULL, SW_RPC_CANCELLED, "the caller is gone");
+    } else if (!message) {
+        sw_rpc_server_finish(call, NULL, SW_RPC_INVALID_ARGUMENT, "the call carries no request message");
+    } else {
+        call->state = method->handler->start(call, method->service);
+        if (call->state)
+            method->handler->message(call->state, message);
+        else
+            sw_rpc_message_free(message);
+    }
+}
+
 static void read_done(struct sw_rpc_tag *tag, bool ok)
 {
     struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, read);
     grpc_byte_buffer *buffer = call->payload;
     call->payload = NULL;
     struct sw_rpc_message *message = NULL;
+    atomic_store(&call->waiting_since_us, 0);
     if (buffer && ok) {
         message = sw_rpc_message_from_buffer(buffer);
         if (!message) {
@@ -177,7 +167,9 @@ static void read_done(struct sw_rpc_tag *tag, bool ok)
     } else if (buffer) {
         grpc_byte_buffer_destroy(buffer);
     }
-    if (call->state)
+    if (call->waits_for_request)
+        take_request(call, message);
+    else if (call->state)
         call->method->handler->message(call->state, message);
     else
         sw_rpc_message_free(message);
@@ -189,6 +181,7 @@ static void send_done(struct sw_rpc_tag *tag, bool ok)
     struct sw_rpc_server_call *call = SW_RPC_OWNER(tag, struct sw_rpc_server_call, send);
     if (!ok)
         atomic_store(&call->cancelled, true);
+    atomic_store(&call->waiting_since_us, 0);
     pthread_mutex_lock(&call->lock);
     call->sending = false;
     pthread_mutex_unlock(&call->lock);
@@ -214,34 +207,44 @@ static void refuse_unknown(struct sw_rpc_server_call *call)
     sw_rpc_server_finish(call, NULL, SW_RPC_UNIMPLEMENTED, text);
 }
 
+/* Whether the server's owner lets the call in; else it is finished. */
+static bool is_allowed(struct sw_rpc_server_call *call)
+{
+    const struct sw_rpc_server *server = call->method->server;
+    char details[SW_ERROR_MESSAGE_SIZE] = "";
+    if (!server->hooks.allow)
+        return true;
+    enum sw_rpc_code code = server->hooks.allow(server->hooks_data, call, call->method->role, details, sizeof(details));
+    if (code != SW_RPC_OK)
+        sw_rpc_server_finish(call, NULL, code, details);
+    return code == SW_RPC_OK;
+}
+
 static void serve(struct sw_rpc_server_call *call)
 {
     struct method *method = call->method;
+    struct sw_rpc_server *server = method->server;
     call->pending = 2; /* the close, and this function itself */
+    call->started_us = sw_clock_us();
+    list(call, true);
+    if (server->hooks.started)
+        server->hooks.started(server->hooks_data, (size_t)(method - server->methods));
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->was_cancelled};
     sw_rpc_start_batch(call->call, &op, 1, &call->close);
-    pthread_mutex_lock(&method->server->lock);
-    bool refuse = method->server->stopping && !method->serves_while_stopping;
-    pthread_mutex_unlock(&method->server->lock);
+    pthread_mutex_lock(&server->lock);
+    bool refuse = server->stopping && !method->serves_while_stopping;
+    pthread_mutex_unlock(&server->lock);
     if (refuse) {
         sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_STOPPING_MS);
         sw_rpc_server_finish(call, NULL, SW_RPC_UNAVAILABLE, "the server is stopping: ask another one");
     } else if (!method->registered) {
         refuse_unknown(call);
-    } else if (!method->client_streams && !call->payload) {
-        sw_rpc_server_finish(call, NULL, SW_RPC_INVALID_ARGUMENT, "the call carries no request message");
-    } else {
-        call->state = method->handler->start(call, method->service);
-        if (call->state && !method->client_streams) {
-            struct sw_rpc_message *message = sw_rpc_message_from_buffer(call->payload);
-            call->payload = NULL;
-            if (message) {
-                method->handler->message(call->state, message);
-            } else {
-                sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
-                sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for the request");
-            }
-        }
+    } else if (is_allowed(call)) {
+        call->waits_for_request = !method->client_streams;
+        if (method->client_streams)
+            call->state = method->handler->start(call, method->service);
+        else
+            sw_rpc_server_read(call);
     }
     operation_ended(call);
 }
@@ -257,7 +260,7 @@ static void arrival_done(struct sw_rpc_tag *tag, bool ok)
         call_free(call);
         return;
     }
-    arm(call->method);
+    sw_rpc_server_arm(call->method);
     serve(call);
 }
 
@@ -267,6 +270,7 @@ void sw_rpc_server_read(struct sw_rpc_server_call *call)
     assert(!call->finished);
     call->pending++;
     pthread_mutex_unlock(&call->lock);
+    atomic_store(&call->waiting_since_us, sw_clock_us());
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->payload};
     sw_rpc_start_batch(call->call, &op, 1, &call->read);
 }
@@ -277,6 +281,7 @@ void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *
     assert(!call->sending && !call->finished);
     call->pending++;
     call->sending = true;
+    atomic_store(&call->waiting_since_us, sw_clock_us());
     bool with_metadata = !call->initial_metadata_sent;
     call->initial_metadata_sent = true;
     pthread_mutex_unlock(&call->lock);
@@ -301,6 +306,8 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
     assert(!call->sending && !call->finished);
     call->pending++;
     call->finished = true;
+    call->code = code;
+    atomic_store(&call->waiting_since_us, sw_clock_us());
     bool with_metadata = !call->initial_metadata_sent;
     call->initial_metadata_sent = true;
     pthread_mutex_unlock(&call->lock);
@@ -337,163 +344,24 @@ bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call)
     return atomic_load(&call->cancelled);
 }
 
-static void shut_down_done(struct sw_rpc_tag *tag, bool ok)
+grpc_call *sw_rpc_server_core_call(const struct sw_rpc_server_call *call)
 {
-    (void)ok;
-    struct sw_rpc_server *server = SW_RPC_OWNER(tag, struct sw_rpc_server, shut_down);
-    pthread_mutex_lock(&server->lock);
-    server->is_shut_down = true;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
+    return call->call;
 }
 
-static grpc_server *new_grpc_server(const struct sw_rpc_server_options *options)
+bool sw_rpc_server_token(const struct sw_rpc_server_call *call, const char **token, size_t *bytes)
 {
-    size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
-    grpc_resource_quota *quota = grpc_resource_quota_create("server");
-    if (options->memory_bytes_max)
-        grpc_resource_quota_resize(quota, options->memory_bytes_max);
-    grpc_arg args[] = {
-        /* What has not become a call yet, as a request whose end never comes, counts here and nowhere else. */
-        {.type = GRPC_ARG_POINTER,
-         .key = GRPC_ARG_RESOURCE_QUOTA,
-         .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_CONCURRENT_STREAMS, .value.integer = STREAMS_MAX},
-        /* No compression: 4 MiB of a peer's gzip would become 4 GiB before anyone looks at the size. */
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, .value.integer = 1},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, .value.integer = 0},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .value.integer = (int)message_bytes},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0}, /* two nodes on a port: no */
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = 30000},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_TIMEOUT_MS, .value.integer = 10000},
-        {.type = GRPC_ARG_INTEGER,
-         .key = GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-         .value.integer = 1000}, /* clients may find a stopped node quickly without being called abusive */
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, .value.integer = 1},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_READ_CHUNK_SIZE, .value.integer = SW_RPC_IDLE_CHUNK_BYTES},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, .value.integer = SW_RPC_IDLE_CHUNK_BYTES},
-        {.type = GRPC_ARG_INTEGER, .key = GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, .value.integer = SW_RPC_READ_CHUNK_BYTES},
-    };
-    grpc_channel_args server_args = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
-    grpc_server *server = grpc_server_create(&server_args, NULL);
-    grpc_resource_quota_unref(quota);
-    return server;
-}
-
-static void register_methods(struct sw_rpc_server *server, const struct sw_rpc_server_options *options)
-{
-    for (size_t i = 0; i < options->method_count; i++) {
-        const struct sw_rpc_server_method *from = &options->methods[i];
-        struct method *method = &server->methods[server->method_count++];
-        method->server = server;
-        method->handler = from->handler;
-        method->service = from->service;
-        method->client_streams = from->client_streams;
-        method->serves_while_stopping = from->serves_while_stopping;
-        method->registered = grpc_server_register_method(
-            server->server, from->path, NULL,
-            from->client_streams ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-        assert(method->registered);
+    static const char scheme[] = "bearer ";
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        const size_t count = GRPC_SLICE_LENGTH(entry->value);
+        const char *value = (const char *)GRPC_SLICE_START_PTR(entry->value);
+        if (grpc_slice_str_cmp(entry->key, "authorization") != 0 || count < sizeof(scheme) ||
+            strncasecmp(value, scheme, sizeof(scheme) - 1) != 0)
+            continue;
+        *token = value + sizeof(scheme) - 1;
+        *bytes = count - (sizeof(scheme) - 1);
+        return true;
     }
-    server->methods[server->method_count++].server = server;
-}
-
-enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
-                                 const struct sw_rpc_server_options *options, struct sw_rpc_server **out, int *port,
-                                 struct sw_error *error)
-{
-    *out = NULL;
-    struct sw_rpc_server *server = calloc(1, sizeof(*server));
-    struct method *methods = calloc(options->method_count + 1, sizeof(*methods));
-    if (!server || !methods) {
-        free(server);
-        free(methods);
-        return sw_error_set(error, SW_NO_MEMORY, "no memory for a server");
-    }
-    server->loop = loop;
-    server->methods = methods;
-    server->shut_down.done = shut_down_done;
-    pthread_mutex_init(&server->lock, NULL);
-    sw_cond_init(&server->changed);
-    server->server = new_grpc_server(options);
-    grpc_server_register_completion_queue(server->server, loop->queue, NULL);
-    register_methods(server, options);
-
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int bound = grpc_server_add_http2_port(server->server, address, credentials);
-    grpc_server_credentials_release(credentials);
-    if (bound == 0) {
-        sw_rpc_server_stop(server, 0);
-        sw_rpc_server_free(server);
-        return sw_error_set(error, SW_IO_ERROR,
-                            "cannot listen on %s: is the address this machine's, and the port free?", address);
-    }
-    grpc_server_start(server->server);
-    for (size_t i = 0; i < server->method_count; i++)
-        for (int n = 0; n < ARMED_CALLS; n++)
-            arm(&server->methods[i]);
-    if (port)
-        *port = bound;
-    *out = server;
-    return SW_OK;
-}
-
-/* Waits, under lock, until is_reached or the time has come. Returns whether it is. */
-static bool wait_until(struct sw_rpc_server *server, bool (*is_reached)(const struct sw_rpc_server *server),
-                       uint64_t until_us)
-{
-    while (!is_reached(server))
-        if (!sw_cond_wait_until(&server->changed, &server->lock, until_us))
-            return is_reached(server);
-    return true;
-}
-
-static bool no_call_is_under_way(const struct sw_rpc_server *server)
-{
-    return server->live == server->armed;
-}
-
-static bool all_is_over(const struct sw_rpc_server *server)
-{
-    return server->live == 0 && server->is_shut_down;
-}
-
-/*
- * gRPC is shut down only once no call is under way. It then sends each client a GOAWAY and a ping, and closes when the
- * ping is answered, which is after the client has read all that was sent before. The other way round it closes a
- * connection with its last call, and with what the socket still held of the answer.
- */
-size_t sw_rpc_server_stop(struct sw_rpc_server *server, uint64_t grace_us)
-{
-    uint64_t until_us = sw_clock_us() + grace_us;
-    pthread_mutex_lock(&server->lock);
-    server->stopping = true;
-    bool finished = wait_until(server, no_call_is_under_way, until_us);
-    size_t cancelled = server->live - server->armed;
-    server->shutting_down = true;
-    pthread_mutex_unlock(&server->lock);
-
-    SW_RPC_HANDED_OVER(&server->shut_down);
-    grpc_server_shutdown_and_notify(server->server, server->loop->queue, &server->shut_down);
-    uint64_t goodbye_us = sw_clock_us() + GOODBYE_US;
-    pthread_mutex_lock(&server->lock);
-    if (!finished || !wait_until(server, all_is_over, goodbye_us < until_us ? goodbye_us : until_us)) {
-        pthread_mutex_unlock(&server->lock);
-        grpc_server_cancel_all_calls(server->server);
-        pthread_mutex_lock(&server->lock);
-        wait_until(server, all_is_over, SW_CLOCK_NEVER);
-    }
-    pthread_mutex_unlock(&server->lock);
-    return cancelled;
-}
-
-void sw_rpc_server_free(struct sw_rpc_server *server)
-{
-    if (!server)
-        return;
-    grpc_server_destroy(server->server);
-    pthread_cond_destroy(&server->changed);
-    pthread_mutex_destroy(&server->lock);
-    free(server->methods);
-    free(server);
+    return false;
 }

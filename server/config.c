@@ -3,6 +3,9 @@
  * and what can only be checked once all is known.
  */
 #include "server/config.h"
+#include "common/address.h"
+#include "common/tls_files.h"
+#include "server/access.h"
 #include "server/config_keys.h"
 #include "server/messages.h"
 #include "symwave/node_list.h"
@@ -43,14 +46,9 @@ static const char doc[] =
 
 /* ---- addresses ---- */
 
-static bool is_unix(const char *listen)
-{
-    return strncmp(listen, "unix:", 5) == 0;
-}
-
 static enum sw_status check_listen(const char *name, const char *listen, bool unix_too, struct sw_error *error)
 {
-    if (unix_too && is_unix(listen))
+    if (unix_too && sw_address_is_unix(listen))
         return SW_OK;
     const char *colon = strrchr(listen, ':');
     char *end = NULL;
@@ -59,15 +57,6 @@ static enum sw_status check_listen(const char *name, const char *listen, bool un
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "--%s: \"%.200s\" is not HOST:PORT, as 127.0.0.1:7400 or [::1]:7400", name, listen);
     return SW_OK;
-}
-
-bool sw_config_is_local(const char *listen)
-{
-    static const char *const starts[] = {"unix:", "127.", "localhost:", "[::1]:"};
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-        if (strncmp(listen, starts[i], strlen(starts[i])) == 0)
-            return true;
-    return false;
 }
 
 /* ---- checks of all together ---- */
@@ -114,7 +103,7 @@ static enum sw_status check_tls(const struct sw_config *config, struct sw_error 
          config->admin_access.identities.count > 0))
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "identities of certificates need --tls-client-ca, which says whose certificates count");
-    if (!tls && !config->insecure && !sw_config_is_local(config->listen))
+    if (!tls && !config->insecure && !sw_address_is_local(config->listen))
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "--listen: %.200s is reached from other machines; give --tls-certificate and --tls-key, or "
                             "say --insecure",
@@ -326,6 +315,21 @@ static const struct argp_option *make_options(void)
     return options;
 }
 
+/* What the configuration names is read too, as at the start. */
+static enum sw_status check_files(const struct sw_config *config, struct sw_error *error)
+{
+    const struct sw_tls_files files = {
+        .ca = config->tls_client_ca, .certificate = config->tls_certificate, .key = config->tls_key};
+    struct sw_access *access = NULL;
+    struct sw_tls_pem pem;
+    enum sw_status status = sw_tls_load(&files, &pem, NULL, error);
+    sw_tls_pem_clear(&pem);
+    if (status == SW_OK)
+        status = sw_access_new(config, &access, error);
+    sw_access_free(access);
+    return status;
+}
+
 void sw_config_parse(struct sw_config *config, int argc, char **argv)
 {
     const struct argp parser = {.options = make_options(), .parser = parse_option, .doc = doc};
@@ -343,6 +347,10 @@ void sw_config_parse(struct sw_config *config, int argc, char **argv)
         if (!from_file)
             fprintf(stderr, "Try `symwaved --help' for more information.\n");
         exit(from_file ? EXIT_LOCAL_FAILURE : 2);
+    }
+    if (parsing.check && check_files(config, &error) != SW_OK) {
+        fprintf(stderr, "symwaved: %s\n", error.message);
+        exit(EXIT_LOCAL_FAILURE);
     }
     if (parsing.print)
         sw_config_print(config);

@@ -82,7 +82,4 @@ typedef void (*sw_config_change_fn)(const char *name, const char *from, const ch
 size_t sw_config_compare(const struct sw_config *from, const struct sw_config *to, sw_config_change_fn changed,
                          void *user_data);
 
-/* Whether an address, as --listen takes it, is reached from this machine only. */
-bool sw_config_is_local(const char *listen);
-
 #endif

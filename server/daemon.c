@@ -1,42 +1,139 @@
 /* What a node is made of, in the order it is made and taken apart. */
 #include "server/daemon.h"
+#include "common/tls_files.h"
+#include "server/access.h"
 #include "server/health.h"
 #include "server/reflection.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 
 /* Beside calls_bytes_max, for connections and the requests of calls that are still to be admitted. */
 #define CONNECTIONS_BYTES ((size_t)128 << 20)
 
 struct sw_daemon {
     struct sw_service service;
+    struct sw_access *access;
     struct sw_rpc_loop *loop;
     struct sw_health *health;
     struct sw_reflection *reflection;
     struct sw_rpc_server *server;
 };
 
-static enum sw_status serve(struct sw_daemon *daemon, const char *address, int *port, struct sw_error *error)
+/* ---- certificates ---- */
+
+/* A certificate that ends so soon is told of as a warning. */
+#define EXPIRES_SOON_S ((int64_t)14 * 86400)
+
+static void log_certificate(const struct sw_logger *logger, const struct sw_tls_facts *facts)
+{
+    char subject[600], until[32] = "";
+    const time_t not_after = (time_t)facts->not_after_s;
+    const int64_t left_s = facts->not_after_s - (int64_t)time(NULL);
+    struct tm fields;
+    if (gmtime_r(&not_after, &fields))
+        strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &fields);
+    sw_log(logger, left_s < EXPIRES_SOON_S ? SW_LOG_WARN : SW_LOG_INFO,
+           left_s < 0                ? "the certificate has expired: clients will refuse it"
+           : left_s < EXPIRES_SOON_S ? "the certificate expires soon"
+                                     : "certificate in use",
+           "subject=%s not_after=%s", sw_log_quote(facts->subject, subject, sizeof(subject)), until);
+}
+
+/* The files of a configuration with TLS. */
+static enum sw_status load_certificates(const struct sw_config *config, const struct sw_logger *logger,
+                                        struct sw_tls_pem *pem, struct sw_error *error)
+{
+    const struct sw_tls_files files = {
+        .ca = config->tls_client_ca, .certificate = config->tls_certificate, .key = config->tls_key};
+    struct sw_tls_facts facts;
+    enum sw_status status = sw_tls_load(&files, pem, &facts, error);
+    if (status == SW_OK)
+        log_certificate(logger, &facts);
+    return status;
+}
+
+/* ---- the server ---- */
+
+static enum sw_rpc_code allow(void *user_data, const struct sw_rpc_server_call *call, int role, char *details,
+                              size_t details_bytes)
+{
+    struct sw_daemon *daemon = user_data;
+    return sw_access_check(daemon->access, call, (enum sw_role)role, details, details_bytes);
+}
+
+static void gave_up(void *user_data, const struct sw_rpc_server_call *call, uint64_t us)
+{
+    struct sw_daemon *daemon = user_data;
+    char peer[200], quoted[420];
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    sw_log(daemon->service.logger, SW_LOG_WARN, "a call is given up: its client takes or sends nothing",
+           "peer=%s waited_ms=%llu", sw_log_quote(peer, quoted, sizeof(quoted)), (unsigned long long)(us / 1000));
+}
+
+static const struct sw_rpc_server_hooks hooks = {.allow = allow, .gave_up = gave_up};
+
+/* The node's own socket, in its folder; "" where the path is too long for one. */
+static void local_address(const struct sw_config *config, const struct sw_logger *logger, char *out, size_t out_bytes)
+{
+    struct sockaddr_un address;
+    out[0] = '\0';
+    if (strlen(config->data) + sizeof("/admin.sock") > sizeof(address.sun_path))
+        sw_log(logger, SW_LOG_WARN, "the data folder's path is too long for a socket in it: no administration over it",
+               "bytes_max=%zu", sizeof(address.sun_path) - sizeof("/admin.sock"));
+    else
+        snprintf(out, out_bytes, "unix:%s/admin.sock", config->data);
+}
+
+static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *config, int *port, struct sw_error *error)
 {
     const struct sw_rpc_server_method methods[] = {
-        {"/symwave.v1.SymbolStore/BatchGetValues", false, &sw_batch_get_values_handler, &daemon->service, false},
-        {"/symwave.v1.SymbolStore/RetrieveBatch", false, &sw_retrieve_batch_handler, &daemon->service, false},
-        {"/symwave.v1.SymbolStore/StoreBatch", true, &sw_store_batch_handler, &daemon->service, false},
-        {"/symwave.v1.SymbolStore/GetNodeInfo", false, &sw_get_node_info_handler, &daemon->service, false},
-        {"/grpc.health.v1.Health/Check", false, &sw_health_check_handler, daemon->health, true},
-        {"/grpc.health.v1.Health/Watch", false, &sw_health_watch_handler, daemon->health, true},
+        {"/symwave.v1.SymbolStore/BatchGetValues", false, &sw_batch_get_values_handler, &daemon->service, false,
+         SW_ROLE_READ},
+        {"/symwave.v1.SymbolStore/RetrieveBatch", false, &sw_retrieve_batch_handler, &daemon->service, false,
+         SW_ROLE_READ},
+        {"/symwave.v1.SymbolStore/StoreBatch", true, &sw_store_batch_handler, &daemon->service, false, SW_ROLE_STORE},
+        {"/symwave.v1.SymbolStore/GetNodeInfo", false, &sw_get_node_info_handler, &daemon->service, false,
+         SW_ROLE_READ},
+        {"/grpc.health.v1.Health/Check", false, &sw_health_check_handler, daemon->health, true, SW_ROLE_NONE},
+        {"/grpc.health.v1.Health/Watch", false, &sw_health_watch_handler, daemon->health, true, SW_ROLE_NONE},
         {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler, daemon->reflection,
-         false},
+         false, SW_ROLE_READ},
         {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler,
-         daemon->reflection, false},
+         daemon->reflection, false, SW_ROLE_READ},
     };
+    char local[sizeof("unix:") + sizeof(struct sockaddr_un)];
+    struct sw_tls_pem pem = {NULL, NULL, NULL};
+    enum sw_status status = SW_OK;
+    if (config->tls_certificate)
+        status = load_certificates(config, daemon->service.logger, &pem, error);
+    if (status != SW_OK)
+        return status;
+    local_address(config, daemon->service.logger, local, sizeof(local));
     const struct sw_rpc_server_options options = {
         .message_bytes_max = daemon->service.message_bytes_max,
         /* Calls are admitted one by one; this is for what comes before that. */
         .memory_bytes_max = sw_service_limits(&daemon->service).calls_bytes_max + CONNECTIONS_BYTES,
         .methods = methods,
         .method_count = sizeof(methods) / sizeof(methods[0]),
+        .tls = config->tls_certificate ? &pem : NULL,
+        .tls_client_optional = config->tls_client_optional,
+        .local_address = local[0] ? local : NULL,
+        .streams_max = config->streams_max,
+        .handshake_timeout_ms = config->handshake_timeout_ms,
+        .idle_timeout_ms = config->idle_timeout_ms,
+        .patience_us = config->send_timeout_ms * 1000,
+        .hooks = &hooks,
+        .hooks_data = daemon,
     };
-    return sw_rpc_server_new(daemon->loop, address, &options, &daemon->server, port, error);
+    mode_t mask = umask(0177); /* the socket is for the node's own user */
+    status = sw_rpc_server_new(daemon->loop, config->listen, &options, &daemon->server, port, error);
+    umask(mask);
+    sw_tls_pem_clear(&pem);
+    return status;
 }
 
 enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *store, const struct sw_logger *logger,
@@ -62,7 +159,9 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
             status = sw_error_set(error, SW_NO_MEMORY, "no memory for health and reflection");
     }
     if (status == SW_OK)
-        status = serve(daemon, config->listen, port, error);
+        status = sw_access_new(config, &daemon->access, error);
+    if (status == SW_OK)
+        status = serve(daemon, config, port, error);
     if (status == SW_OK)
         *out = daemon;
     else
@@ -70,9 +169,31 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     return status;
 }
 
+static void not_taken(const struct sw_daemon *daemon, const char *what, const struct sw_error *error)
+{
+    char quoted[SW_ERROR_MESSAGE_SIZE];
+    sw_log(daemon->service.logger, SW_LOG_ERROR, what, "error=%s",
+           sw_log_quote(error->message, quoted, sizeof(quoted)));
+}
+
 void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
 {
+    struct sw_access *access = NULL;
+    struct sw_tls_pem pem;
+    struct sw_error error = {0};
     sw_service_set_limits(&daemon->service, &config->limits);
+    sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
+    if (sw_access_new(config, &access, &error) == SW_OK)
+        sw_access_replace(daemon->access, access);
+    else
+        not_taken(daemon, "access rules not taken, those of before stay", &error);
+    if (!config->tls_certificate)
+        return;
+    if (load_certificates(config, daemon->service.logger, &pem, &error) == SW_OK)
+        sw_rpc_server_set_certificates(daemon->server, &pem);
+    else
+        not_taken(daemon, "certificates not taken, those of before stay", &error);
+    sw_tls_pem_clear(&pem);
 }
 
 void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving)
@@ -97,6 +218,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
     sw_reflection_free(daemon->reflection);
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */
+    sw_access_free(daemon->access);
     sw_service_clear(&daemon->service);
     free(daemon);
 }

@@ -23,6 +23,9 @@ struct common_options {
     const char *nodes_path;
     bool json;
     int verbose;
+    /* how to talk to nodes: NULL where neither an option nor the environment says so */
+    bool tls;
+    const char *tls_ca, *tls_certificate, *tls_key, *tls_server_name, *token_file;
 };
 
 /* The parser of those; its input is a struct common_options. A command's own parser has it as its only child. */

@@ -16,6 +16,16 @@
 #define BUDGET_BYTES_MAX ((uint64_t)16 << 30)
 #define LINE_BYTES_MAX   4096
 
+/* Options without a letter. */
+enum {
+    KEY_TLS = 0x200,
+    KEY_TLS_CA,
+    KEY_TLS_CERTIFICATE,
+    KEY_TLS_KEY,
+    KEY_TLS_SERVER_NAME,
+    KEY_TOKEN_FILE,
+};
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
     struct common_options *common = state->input;
@@ -30,6 +40,24 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     case 'v':
         common->verbose++;
         return 0;
+    case KEY_TLS:
+        common->tls = true;
+        return 0;
+    case KEY_TLS_CA:
+        common->tls_ca = arg;
+        return 0;
+    case KEY_TLS_CERTIFICATE:
+        common->tls_certificate = arg;
+        return 0;
+    case KEY_TLS_KEY:
+        common->tls_key = arg;
+        return 0;
+    case KEY_TLS_SERVER_NAME:
+        common->tls_server_name = arg;
+        return 0;
+    case KEY_TOKEN_FILE:
+        common->token_file = arg;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -39,6 +67,13 @@ static const struct argp_option common_option_list[] = {
     {"nodes", 'n', "FILE", 0, "The node list, YAML", 0},
     {"json", 'j', NULL, 0, "Print the result as JSON, for machines", 0},
     {"verbose", 'v', NULL, 0, "Show log lines; twice for more of them", 0},
+    {"tls", KEY_TLS, NULL, 0, "Talk TLS to nodes; the system's CAs vouch for them", 0},
+    {"tls-ca", KEY_TLS_CA, "FILE", 0, "Talk TLS; these CAs vouch for nodes, PEM ($SYMWAVE_TLS_CA)", 0},
+    {"tls-certificate", KEY_TLS_CERTIFICATE, "FILE", 0, "Your own certificate, PEM ($SYMWAVE_TLS_CERTIFICATE)", 0},
+    {"tls-key", KEY_TLS_KEY, "FILE", 0, "Its key, PEM ($SYMWAVE_TLS_KEY)", 0},
+    {"tls-server-name", KEY_TLS_SERVER_NAME, "NAME", 0,
+     "Whom nodes' certificates must name, in place of the hosts of their addresses", 0},
+    {"token-file", KEY_TOKEN_FILE, "FILE", 0, "File with your token ($SYMWAVE_TOKEN_FILE)", 0},
     {0},
 };
 static const struct argp common_argp = {.options = common_option_list, .parser = parse_common};
@@ -138,6 +173,23 @@ static void print_log(enum sw_log_level level, const char *message, const char *
     progress_resume();
 }
 
+/* An option's value, or the environment's; NULL where neither says anything. */
+static const char *said(const char *option, const char *variable)
+{
+    const char *value = option ? option : getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static void set_security(const struct common_options *common, struct sw_client_options *options)
+{
+    options->tls = common->tls;
+    options->tls_ca = said(common->tls_ca, "SYMWAVE_TLS_CA");
+    options->tls_certificate = said(common->tls_certificate, "SYMWAVE_TLS_CERTIFICATE");
+    options->tls_key = said(common->tls_key, "SYMWAVE_TLS_KEY");
+    options->tls_server_name = common->tls_server_name;
+    options->token_file = said(common->token_file, "SYMWAVE_TOKEN_FILE");
+}
+
 enum exit_status session_open(const struct common_options *common, struct sw_client_options *options, bool cancellable,
                               struct session *session)
 {
@@ -151,6 +203,7 @@ enum exit_status session_open(const struct common_options *common, struct sw_cli
         print_error("%s", error.message);
         goto out;
     }
+    set_security(common, options);
     if (common->verbose > 0) {
         options->log = print_log;
         options->log_level = common->verbose > 1 ? SW_LOG_DEBUG : SW_LOG_INFO;

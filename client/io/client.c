@@ -80,6 +80,10 @@ enum sw_status sw_client_open(const struct sw_client_options *options, const str
     sw_cond_init(&client->budget_freed);
     SW_OPTIONS_COPY(&client->options, options);
     enum sw_status status = fill_options(&client->options, error);
+    if (status == SW_OK)
+        status = sw_security_load(&client->options, &client->security, error);
+    if (status == SW_OK)
+        status = sw_security_check(&client->security, nodes, error);
     if (status != SW_OK)
         goto out;
     client->logger = (struct sw_logger){
@@ -108,6 +112,7 @@ void sw_client_close(struct sw_client *client)
         sw_node_set_unref(client->nodes);
     sw_pool_free(client->pool);
     sw_rpc_loop_free(client->loop);
+    sw_security_clear(&client->security);
     pthread_cond_destroy(&client->budget_freed);
     pthread_mutex_destroy(&client->lock);
     free(client);
@@ -117,7 +122,9 @@ enum sw_status sw_client_set_nodes(struct sw_client *client, const struct sw_nod
 {
     struct node_set *old = sw_client_nodes(client);
     struct node_set *set;
-    enum sw_status status = sw_node_set_new(nodes, old, &set, error);
+    enum sw_status status = sw_security_check(&client->security, nodes, error);
+    if (status == SW_OK)
+        status = sw_node_set_new(nodes, old, &set, error);
     if (status == SW_OK) {
         pthread_mutex_lock(&client->lock);
         struct node_set *replaced = client->nodes;

@@ -8,6 +8,7 @@
 #define SW_CLIENT_INTERNAL_H
 
 #include "client/core/wave.h"
+#include "client/io/security.h"
 #include "common/clock.h"
 #include "common/cond.h"
 #include "common/log.h"
@@ -42,6 +43,7 @@ struct retrieval;
 struct sw_client {
     /* constant */
     struct sw_client_options options; /* defaults filled in */
+    struct sw_security security;
     struct sw_logger logger;
     struct sw_rpc_loop *loop;
     struct sw_pool *pool;

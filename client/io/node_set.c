@@ -1,5 +1,6 @@
 /* Node sets: peers in order of their places, so that two sets are compared in one pass. */
 #include "client/io/node_set.h"
+#include "common/address.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,9 +129,15 @@ void sw_node_set_take_health(struct node_set *set, const struct node_set *old)
 struct sw_rpc_channel *sw_peer_channel(struct sw_client *client, struct peer *peer)
 {
     if (!peer->channel) {
-        /* A message is one symbol, or some small ones, with what surrounds it. */
-        const struct sw_rpc_channel_options options = {.message_bytes_max =
-                                                           client->options.value_bytes_max + (256u << 10)};
+        const struct sw_security *security = &client->security;
+        /* A node's own socket is guarded by the file system. */
+        const bool tls = security->tls && !sw_address_is_unix(peer->address);
+        const struct sw_rpc_channel_options options = {
+            /* A message is one symbol, or some small ones, with what surrounds it. */
+            .message_bytes_max = client->options.value_bytes_max + (256u << 10),
+            .tls = tls ? &security->pem : NULL,
+            .tls_server_name = security->server_name,
+            .token = security->token};
         peer->channel = sw_rpc_channel_new(client->loop, peer->address, &options);
     }
     return peer->channel;

@@ -142,11 +142,11 @@ static const struct sw_rpc_server_handler refuse_handler = {
     .start = refuse_start, .message = echo_message, .end = served_end};
 
 static const struct sw_rpc_server_method methods[] = {
-    {"/test.Test/Echo", false, &echo_handler, NULL, false},
-    {"/test.Test/Count", false, &count_handler, NULL, false},
-    {"/test.Test/Sum", true, &sum_handler, NULL, false},
-    {"/test.Test/Hang", false, &hang_handler, NULL, false},
-    {"/test.Test/Refuse", false, &refuse_handler, NULL, false},
+    {"/test.Test/Echo", false, &echo_handler, NULL, false, 0},
+    {"/test.Test/Count", false, &count_handler, NULL, false, 0},
+    {"/test.Test/Sum", true, &sum_handler, NULL, false, 0},
+    {"/test.Test/Hang", false, &hang_handler, NULL, false, 0},
+    {"/test.Test/Refuse", false, &refuse_handler, NULL, false, 0},
 };
 
 /* ---- a caller that waits ---- */

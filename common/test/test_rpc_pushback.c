@@ -124,11 +124,11 @@ static uint32_t soon = 200, now = 0, never_in_practice = UINT32_MAX;
 static int setup(void **state)
 {
     static const struct sw_rpc_server_method methods[] = {
-        {"/test.Test/Soon", false, &refuse, &soon, false},
-        {"/test.Test/Now", false, &refuse, &now, false},
-        {"/test.Test/Late", false, &refuse, &never_in_practice, false},
-        {"/test.Test/Answer", false, &answer, NULL, false},
-        {"/test.Test/HalfWay", false, &half_way, NULL, false},
+        {"/test.Test/Soon", false, &refuse, &soon, false, 0},
+        {"/test.Test/Now", false, &refuse, &now, false, 0},
+        {"/test.Test/Late", false, &refuse, &never_in_practice, false, 0},
+        {"/test.Test/Answer", false, &answer, NULL, false, 0},
+        {"/test.Test/HalfWay", false, &half_way, NULL, false, 0},
     };
     const struct sw_rpc_server_options options = {.methods = methods,
                                                   .method_count = sizeof(methods) / sizeof(methods[0])};
@@ -223,8 +223,8 @@ static void test_server_that_stops_says_when_to_come_back(void **state)
     static const struct sw_rpc_client_handler forgetful = {.end = forget_end};
     _Atomic(struct sw_rpc_server_call *) held = NULL;
     const struct sw_rpc_server_method methods[] = {
-        {"/test.Test/Hold", false, &holding, (void *)&held, false},
-        {"/test.Test/Answer", false, &answer, NULL, false},
+        {"/test.Test/Hold", false, &holding, (void *)&held, false, 0},
+        {"/test.Test/Answer", false, &answer, NULL, false, 0},
     };
     const struct sw_rpc_server_options options = {.methods = methods, .method_count = 2};
     struct fixture fixture = {.server_loop = NULL};

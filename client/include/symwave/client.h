@@ -65,6 +65,20 @@ struct sw_client_options {
      * late; default 5, 1 to 100. A few tens of keys may be in any case.
      */
     uint32_t hedge_percent;
+    /*
+     * TLS to all nodes but those at "unix:" addresses; set by any of the next three too. Files are PEM, and are read
+     * once, by sw_client_open; strings are borrowed for that call.
+     */
+    bool tls;
+    const char *tls_ca;          /* file of the CAs that nodes' certificates come from; default: the system's */
+    const char *tls_certificate; /* files of this client's own certificate, with those that lead to its CA, ... */
+    const char *tls_key;         /* ... and of its key; both or neither */
+    const char *tls_server_name; /* whom a node's certificate must name; default: the host of its address */
+    /*
+     * File whose first line is sent to nodes as a bearer token. Without TLS only to nodes on this machine: with others
+     * in the list, opening the client fails.
+     */
+    const char *token_file;
 };
 
 #define SW_CLIENT_OPTIONS_INIT                                                                                         \
@@ -76,7 +90,8 @@ struct sw_client;
 
 /*
  * Opens a client on a list of nodes, which is copied. Connects to nobody yet. options may be NULL. The caller closes
- * *client. SW_INVALID_ARGUMENT (an option out of bounds, an empty list), SW_NO_MEMORY, SW_IO_ERROR (no thread).
+ * *client. SW_INVALID_ARGUMENT (an option out of bounds, an empty list, a file that is no certificate), SW_NOT_FOUND (a
+ * file), SW_NO_MEMORY, SW_IO_ERROR (no thread, or a file that cannot be read).
  */
 SW_PUBLIC enum sw_status sw_client_open(const struct sw_client_options *options, const struct sw_node_list *nodes,
                                         struct sw_client **client, struct sw_error *error);

@@ -194,8 +194,8 @@ void world_start(struct world *world, enum manner manner, uint32_t liars)
     assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
     for (uint32_t i = 0; i < NODES; i++) {
         world->nodes[i].manner = i < liars ? manner : GOOD;
-        const struct sw_rpc_server_method method = {"/symwave.v1.SymbolStore/RetrieveBatch", false, &handler,
-                                                    &world->nodes[i], false};
+        const struct sw_rpc_server_method method = {
+            "/symwave.v1.SymbolStore/RetrieveBatch", false, &handler, &world->nodes[i], false, 0};
         const struct sw_rpc_server_options options = {.methods = &method, .method_count = 1};
         char id[16], address[32];
         int port;
