@@ -277,7 +277,22 @@ bool sw_rpc_server_any_identity(const struct sw_rpc_server_call *call,
 /* The call's bearer token; false where it has none. Valid until the call ends, without a NUL. */
 bool sw_rpc_server_token(const struct sw_rpc_server_call *call, const char **token, size_t *bytes);
 
+/* Bytes of the call's messages so far. */
+void sw_rpc_server_bytes(const struct sw_rpc_server_call *call, uint64_t *in, uint64_t *out);
+
 /* Whether the client is known to be gone; for work that can be stopped half-way. */
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call);
+
+/* ---- channelz ---- */
+
+enum sw_rpc_channelz {
+    SW_RPC_CHANNELZ_SERVERS,
+    SW_RPC_CHANNELZ_SERVER,         /* id: a server's */
+    SW_RPC_CHANNELZ_SERVER_SOCKETS, /* the same */
+    SW_RPC_CHANNELZ_SOCKET,         /* id: a socket's */
+};
+
+/* What gRPC's core knows of this process, as JSON, to free; NULL where there is no such thing, or no memory. */
+char *sw_rpc_channelz(enum sw_rpc_channelz what, int64_t id);
 
 #endif

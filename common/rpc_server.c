@@ -74,6 +74,8 @@ void sw_rpc_server_arm(struct method *method)
     call->status.done = status_done;
     atomic_init(&call->cancelled, false);
     atomic_init(&call->waiting_since_us, 0);
+    atomic_init(&call->bytes_in, 0);
+    atomic_init(&call->bytes_out, 0);
     call->pushback_ms = -1;
     pthread_mutex_init(&call->lock, NULL);
     grpc_metadata_array_init(&call->metadata);
@@ -167,6 +169,8 @@ static void read_done(struct sw_rpc_tag *tag, bool ok)
     } else if (buffer) {
         grpc_byte_buffer_destroy(buffer);
     }
+    if (message)
+        atomic_fetch_add(&call->bytes_in, sw_rpc_message_bytes(message));
     if (call->waits_for_request)
         take_request(call, message);
     else if (call->state)
@@ -285,6 +289,7 @@ void sw_rpc_server_send(struct sw_rpc_server_call *call, struct sw_rpc_message *
     bool with_metadata = !call->initial_metadata_sent;
     call->initial_metadata_sent = true;
     pthread_mutex_unlock(&call->lock);
+    atomic_fetch_add(&call->bytes_out, sw_rpc_message_bytes(message));
     grpc_byte_buffer *buffer = sw_rpc_message_to_buffer(message);
     grpc_op ops[2] = {
         {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer},
@@ -327,6 +332,7 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
         ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
     grpc_byte_buffer *buffer = NULL;
     if (message && code == SW_RPC_OK) {
+        atomic_fetch_add(&call->bytes_out, sw_rpc_message_bytes(message));
         buffer = sw_rpc_message_to_buffer(message);
         ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
     } else {
@@ -364,4 +370,10 @@ bool sw_rpc_server_token(const struct sw_rpc_server_call *call, const char **tok
         return true;
     }
     return false;
+}
+
+void sw_rpc_server_bytes(const struct sw_rpc_server_call *call, uint64_t *in, uint64_t *out)
+{
+    *in = atomic_load(&call->bytes_in);
+    *out = atomic_load(&call->bytes_out);
 }

@@ -52,6 +52,7 @@ struct sw_rpc_server_call {
     atomic_bool cancelled; /* the client is known to be gone */
     /* When a message began to wait for the client, to be sent or to come; 0: none does. */
     atomic_uint_fast64_t waiting_since_us;
+    atomic_uint_fast64_t bytes_in, bytes_out;
     int64_t pushback_ms; /* -1: none; who finishes the call sets it */
     uint64_t started_us;
     enum sw_rpc_code code; /* set by finish */

@@ -14,11 +14,11 @@ ghz_module=github.com/bojand/ghz/cmd/ghz@v0.117.0
 packages=(
     gcc g++ libc6-dev cmake ninja-build pkg-config
     protobuf-compiler protobuf-c-compiler libprotobuf-dev libprotobuf-c-dev
-    libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libcmocka-dev
+    libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libmicrohttpd-dev libcmocka-dev
     jq time
 )
 # To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
-test_packages=(b3sum openssl clang libclang-rt-14-dev clang-format)
+test_packages=(b3sum openssl curl clang libclang-rt-14-dev clang-format)
 # What the benchmarks measure beside, and what draws their plot.
 bench_packages=(nginx-light aria2 curl python3-grpcio python3-protobuf rocksdb-tools gnuplot-nox)
 

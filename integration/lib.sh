@@ -92,6 +92,16 @@ start_node() {
     done
 }
 
+# hold_call OPTION...: grpcurl begins a StoreBatch at $node_address and sends nothing, until the script ends. Its process
+# id is left in $holder_pid.
+hold_call() {
+    [[ -p $work_folder/.held ]] || mkfifo "$work_folder/.held"
+    "$grpcurl" "$@" -d @ "$node_address" symwave.v1.SymbolStore/StoreBatch <"$work_folder/.held" >/dev/null 2>&1 &
+    holder_pid=$!
+    children+=("$holder_pid")
+    exec {held}>"$work_folder/.held"
+}
+
 # kill_node PID: SIGKILL, and waits until the process is gone.
 kill_node() {
     kill -KILL "$1"

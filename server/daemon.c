@@ -3,7 +3,9 @@
 #include "common/tls_files.h"
 #include "server/access.h"
 #include "server/health.h"
+#include "server/metrics.h"
 #include "server/reflection.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 struct sw_daemon {
     struct sw_service service;
     struct sw_access *access;
+    struct sw_metrics *metrics;
+    atomic_bool access_log;
     struct sw_rpc_loop *loop;
     struct sw_health *health;
     struct sw_reflection *reflection;
@@ -58,23 +62,95 @@ static enum sw_status load_certificates(const struct sw_config *config, const st
 
 /* ---- the server ---- */
 
+/* The methods, each with what it is called in metrics; in this order everywhere. */
+static const struct sw_metrics_method method_names[] = {
+    {"/symwave.v1.SymbolStore/BatchGetValues", "unary"},
+    {"/symwave.v1.SymbolStore/RetrieveBatch", "server_stream"},
+    {"/symwave.v1.SymbolStore/StoreBatch", "client_stream"},
+    {"/symwave.v1.SymbolStore/GetNodeInfo", "unary"},
+    {"/grpc.health.v1.Health/Check", "unary"},
+    {"/grpc.health.v1.Health/Watch", "server_stream"},
+    {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "bidi_stream"},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "bidi_stream"},
+};
+#define METHODS (sizeof(method_names) / sizeof(method_names[0]))
+
+static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method methods[METHODS])
+{
+    const struct {
+        const struct sw_rpc_server_handler *handler;
+        void *service;
+        enum sw_role role;
+        bool serves_while_stopping;
+    } rest[METHODS] = {
+        {&sw_batch_get_values_handler, &daemon->service, SW_ROLE_READ, false},
+        {&sw_retrieve_batch_handler, &daemon->service, SW_ROLE_READ, false},
+        {&sw_store_batch_handler, &daemon->service, SW_ROLE_STORE, false},
+        {&sw_get_node_info_handler, &daemon->service, SW_ROLE_READ, false},
+        {&sw_health_check_handler, daemon->health, SW_ROLE_NONE, true},
+        {&sw_health_watch_handler, daemon->health, SW_ROLE_NONE, true},
+        {&sw_reflection_handler, daemon->reflection, SW_ROLE_READ, false},
+        {&sw_reflection_handler, daemon->reflection, SW_ROLE_READ, false},
+    };
+    for (size_t i = 0; i < METHODS; i++) {
+        const char *type = method_names[i].type;
+        methods[i] = (struct sw_rpc_server_method){.path = method_names[i].path,
+                                                   .client_streams = strcmp(type, "client_stream") == 0 ||
+                                                                     strcmp(type, "bidi_stream") == 0,
+                                                   .handler = rest[i].handler,
+                                                   .service = rest[i].service,
+                                                   .serves_while_stopping = rest[i].serves_while_stopping,
+                                                   .role = rest[i].role};
+    }
+}
+
 static enum sw_rpc_code allow(void *user_data, const struct sw_rpc_server_call *call, int role, char *details,
                               size_t details_bytes)
 {
     struct sw_daemon *daemon = user_data;
-    return sw_access_check(daemon->access, call, (enum sw_role)role, details, details_bytes);
+    enum sw_rpc_code code = sw_access_check(daemon->access, call, (enum sw_role)role, details, details_bytes);
+    if (code != SW_RPC_OK)
+        sw_metrics_add(daemon->metrics, SW_METRIC_CALLS_DENIED, 1);
+    return code;
+}
+
+static void started(void *user_data, size_t method)
+{
+    struct sw_daemon *daemon = user_data;
+    sw_metrics_started(daemon->metrics, method);
+}
+
+static void ended(void *user_data, const struct sw_rpc_server_call *call, size_t method, enum sw_rpc_code code,
+                  uint64_t us)
+{
+    struct sw_daemon *daemon = user_data;
+    char peer[200], quoted[420];
+    uint64_t in, out;
+    sw_rpc_server_bytes(call, &in, &out);
+    sw_metrics_ended(daemon->metrics, method, code, us);
+    sw_metrics_add(daemon->metrics, SW_METRIC_MESSAGE_BYTES_IN, in);
+    sw_metrics_add(daemon->metrics, SW_METRIC_MESSAGE_BYTES_OUT, out);
+    if (!atomic_load(&daemon->access_log))
+        return;
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    sw_log(daemon->service.logger, SW_LOG_INFO, "call",
+           "method=%s peer=%s code=%s ms=%.3f received_bytes=%" PRIu64 " sent_bytes=%" PRIu64,
+           method < METHODS ? method_names[method].path : "unknown", sw_log_quote(peer, quoted, sizeof(quoted)),
+           sw_rpc_code_name(code), (double)us / 1000, in, out);
 }
 
 static void gave_up(void *user_data, const struct sw_rpc_server_call *call, uint64_t us)
 {
     struct sw_daemon *daemon = user_data;
     char peer[200], quoted[420];
+    sw_metrics_add(daemon->metrics, SW_METRIC_CALLS_GIVEN_UP, 1);
     sw_rpc_server_peer(call, peer, sizeof(peer));
     sw_log(daemon->service.logger, SW_LOG_WARN, "a call is given up: its client takes or sends nothing",
            "peer=%s waited_ms=%llu", sw_log_quote(peer, quoted, sizeof(quoted)), (unsigned long long)(us / 1000));
 }
 
-static const struct sw_rpc_server_hooks hooks = {.allow = allow, .gave_up = gave_up};
+static const struct sw_rpc_server_hooks hooks = {
+    .allow = allow, .started = started, .ended = ended, .gave_up = gave_up};
 
 /* The node's own socket, in its folder; "" where the path is too long for one. */
 static void local_address(const struct sw_config *config, const struct sw_logger *logger, char *out, size_t out_bytes)
@@ -90,21 +166,8 @@ static void local_address(const struct sw_config *config, const struct sw_logger
 
 static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *config, int *port, struct sw_error *error)
 {
-    const struct sw_rpc_server_method methods[] = {
-        {"/symwave.v1.SymbolStore/BatchGetValues", false, &sw_batch_get_values_handler, &daemon->service, false,
-         SW_ROLE_READ},
-        {"/symwave.v1.SymbolStore/RetrieveBatch", false, &sw_retrieve_batch_handler, &daemon->service, false,
-         SW_ROLE_READ},
-        {"/symwave.v1.SymbolStore/StoreBatch", true, &sw_store_batch_handler, &daemon->service, false, SW_ROLE_STORE},
-        {"/symwave.v1.SymbolStore/GetNodeInfo", false, &sw_get_node_info_handler, &daemon->service, false,
-         SW_ROLE_READ},
-        {"/grpc.health.v1.Health/Check", false, &sw_health_check_handler, daemon->health, true, SW_ROLE_NONE},
-        {"/grpc.health.v1.Health/Watch", false, &sw_health_watch_handler, daemon->health, true, SW_ROLE_NONE},
-        {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler, daemon->reflection,
-         false, SW_ROLE_READ},
-        {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, &sw_reflection_handler,
-         daemon->reflection, false, SW_ROLE_READ},
-    };
+    struct sw_rpc_server_method methods[METHODS];
+    make_methods(daemon, methods);
     char local[sizeof("unix:") + sizeof(struct sockaddr_un)];
     struct sw_tls_pem pem = {NULL, NULL, NULL};
     enum sw_status status = SW_OK;
@@ -118,7 +181,7 @@ static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *co
         /* Calls are admitted one by one; this is for what comes before that. */
         .memory_bytes_max = sw_service_limits(&daemon->service).calls_bytes_max + CONNECTIONS_BYTES,
         .methods = methods,
-        .method_count = sizeof(methods) / sizeof(methods[0]),
+        .method_count = METHODS,
         .tls = config->tls_certificate ? &pem : NULL,
         .tls_client_optional = config->tls_client_optional,
         .local_address = local[0] ? local : NULL,
@@ -145,6 +208,12 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a node");
     daemon->service.store = store;
     sw_service_init(&daemon->service, &config->limits);
+    atomic_init(&daemon->access_log, config->access_log);
+    daemon->service.metrics = daemon->metrics = sw_metrics_new(method_names, METHODS);
+    if (!daemon->metrics) {
+        sw_daemon_free(daemon);
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for metrics");
+    }
     daemon->service.node_id = config->node_id;
     daemon->service.logger = logger;
     enum sw_status status = sw_pool_new((uint32_t)config->workers, "sw-worker", &daemon->service.pool, error);
@@ -183,6 +252,7 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     struct sw_error error = {0};
     sw_service_set_limits(&daemon->service, &config->limits);
     sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
+    atomic_store(&daemon->access_log, config->access_log);
     if (sw_access_new(config, &access, &error) == SW_OK)
         sw_access_replace(daemon->access, access);
     else
@@ -194,6 +264,41 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     else
         not_taken(daemon, "certificates not taken, those of before stay", &error);
     sw_tls_pem_clear(&pem);
+}
+
+/* ---- metrics ---- */
+
+static void write_statistic(const char *name, const char *type, const char *help, double value, void *out)
+{
+    sw_metrics_write_one(out, name, type, help, value);
+}
+
+void sw_daemon_write_metrics(struct sw_daemon *daemon, FILE *out)
+{
+    struct sw_service *service = &daemon->service;
+    struct sw_store_info info = {0};
+    struct sw_error error;
+    fprintf(
+        out,
+        "# HELP symwave_node_info Which node this is.\n# TYPE symwave_node_info gauge\nsymwave_node_info{node_id=\"");
+    sw_metrics_write_label(out, service->node_id);
+    fprintf(out, "\",version=\"%s\"} 1\n", SYMWAVE_VERSION);
+    sw_metrics_write(daemon->metrics, out);
+    sw_metrics_write_one(out, "symwave_calls_bytes", "gauge", "Memory that calls have reserved.",
+                         (double)atomic_load(&service->calls_bytes));
+    sw_metrics_write_one(out, "symwave_calls_limit_bytes", "gauge", "Memory that they may reserve.",
+                         (double)sw_service_limits(service).calls_bytes_max);
+    if (service->store->info(service->store, &info, &error) == SW_OK) {
+        sw_metrics_write_one(out, "symwave_store_symbols", "gauge", "Symbols in the store, estimated.",
+                             (double)info.symbol_count);
+        sw_metrics_write_one(out, "symwave_store_bytes", "gauge", "Bytes of the store on disk.",
+                             (double)info.stored_bytes);
+        sw_metrics_write_one(out, "symwave_store_writable", "gauge", "1 while the node takes symbols.", info.writable);
+        sw_metrics_write_one(out, "symwave_disk_free_bytes", "gauge", "Free bytes of the store's disk.",
+                             (double)info.free_bytes);
+    }
+    if (service->store->statistics)
+        service->store->statistics(service->store, write_statistic, out);
 }
 
 void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving)
@@ -219,6 +324,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */
     sw_access_free(daemon->access);
+    sw_metrics_free(daemon->metrics);
     sw_service_clear(&daemon->service);
     free(daemon);
 }

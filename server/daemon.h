@@ -6,6 +6,7 @@
 #define SW_SERVER_DAEMON_H
 
 #include "server/config.h"
+#include <stdio.h>
 
 struct sw_daemon;
 
@@ -21,6 +22,9 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
  * time.
  */
 void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config);
+
+/* Writes the node's metrics for Prometheus. Any thread; not after free. */
+void sw_daemon_write_metrics(struct sw_daemon *daemon, FILE *out);
 
 /* Tells those who watch that it stops serving, without stopping. */
 void sw_daemon_set_serving(struct sw_daemon *daemon, bool serving);

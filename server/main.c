@@ -1,5 +1,6 @@
 /* symwaved: one node. Starts, waits for SIGTERM or SIGINT, stops; and reads its configuration again at SIGHUP. */
 #include "server/daemon.h"
+#include "server/watching.h"
 #include "symwave/client.h"
 #include <inttypes.h>
 #include <pthread.h>
@@ -123,11 +124,14 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     struct running running = {.logger = {.level = config->log_level, .fn = sw_log_writer_write, .user_data = &writer}};
     const struct sw_logger *logger = &running.logger;
     struct sw_store *store = NULL;
+    struct sw_watching *watching = NULL;
     struct sw_error error = {0};
     int port = 0;
     size_t cancelled = 0;
     char node[600];
-    enum sw_status status = open_store(config, logger, &store, &error);
+    enum sw_status status = sw_watching_start(config, logger, &watching, &error);
+    if (status == SW_OK)
+        status = open_store(config, logger, &store, &error);
     if (status == SW_OK)
         status = sw_daemon_start(config, store, logger, &running.daemon, &port, &error);
     if (status == SW_OK)
@@ -137,13 +141,17 @@ static int run(const struct sw_config *config, const sigset_t *signals)
         goto out;
     }
     log_started(logger, config, port);
+    sw_watching_set(watching, SW_WATCHED_SERVING, running.daemon);
     int received = wait_for_signal(&running, signals);
     sw_log(logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%" PRIu64,
            sw_log_quote(config->node_id, node, sizeof(node)), received, running.config.grace_ms);
+    sw_watching_set(watching, SW_WATCHED_STOPPING, running.daemon);
     if (config->store_fault)
         sw_store_fault_end_waits(store);
     cancelled = sw_daemon_stop(running.daemon, (uint32_t)running.config.grace_ms);
+    sw_watching_set(watching, SW_WATCHED_STOPPING, NULL);
 out:
+    sw_watching_stop(watching);
     sw_daemon_free(running.daemon);
     sw_config_clear(&running.config);
     if (store)

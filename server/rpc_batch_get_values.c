@@ -38,6 +38,8 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
     enum sw_status status = service->store->get(service->store, key, &reader, &value, &store_error);
     if (status == SW_CANCELLED)
         return sw_error_set(error, SW_CANCELLED, "the caller is gone");
+    if (status == SW_DATA_LOSS)
+        sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_CORRUPT, 1);
     if (status != SW_OK) {
         char text[SW_KEY_BASE58_SIZE], quoted[SW_ERROR_MESSAGE_SIZE];
         sw_key_to_base58(key, text);
@@ -54,6 +56,12 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
                             "keys[%zu]: the values up to here pass %llu bytes (limits.message_bytes_max); ask for "
                             "fewer keys, or use RetrieveBatch",
                             index, (unsigned long long)message_bytes_max);
+    }
+    if (value.bytes) {
+        sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_SENT, 1);
+        sw_metrics_add(service->metrics, SW_METRIC_SYMBOL_BYTES_SENT, value.bytes_count);
+    } else {
+        sw_metrics_add(service->metrics, SW_METRIC_KEYS_MISSING, 1);
     }
     sw_message_add_value(answer, key, value.bytes, value.bytes_count, value.release, value.release_data);
     return SW_OK;

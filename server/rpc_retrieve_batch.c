@@ -36,6 +36,11 @@ struct retrieval {
     struct sw_error error;
 };
 
+static void count(const struct retrieval *self, enum sw_metric metric)
+{
+    sw_metrics_add(self->service->metrics, metric, 1);
+}
+
 static void *start(struct sw_rpc_server_call *call, void *user)
 {
     struct sw_service *service = user;
@@ -105,6 +110,7 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
     if (status == SW_DATA_LOSS || status == SW_IO_ERROR) { /* one cannot be read; the others may well be whole */
         log_symbol(self, "a stored symbol cannot be read back", key, error.message);
         sw_wire_add_corrupt(message, key);
+        count(self, SW_METRIC_SYMBOLS_CORRUPT);
         return SW_OK;
     }
     if (status != SW_OK) {
@@ -116,12 +122,15 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
     }
     if (!held) {
         sw_wire_add_missing(message, key);
+        count(self, SW_METRIC_KEYS_MISSING);
     } else if (request->verify && !hashes_to(&value, key)) {
         log_symbol(self, "a stored symbol is damaged", key, "its bytes do not hash to its key");
         sw_wire_add_corrupt(message, key);
+        count(self, SW_METRIC_SYMBOLS_CORRUPT);
         value.release(value.release_data);
     } else if (request->keys_only) {
         sw_wire_add_held(message, key);
+        count(self, SW_METRIC_KEYS_HELD);
         self->to_sync = true;
         if (value.bytes)
             value.release(value.release_data);
@@ -130,7 +139,10 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
         value.release(value.release_data);
         sw_wire_add_left_out(message, key);
         sw_wire_add_left_out_bytes(message, self->left_out_bytes);
+        count(self, SW_METRIC_KEYS_LEFT_OUT);
     } else {
+        count(self, SW_METRIC_SYMBOLS_SENT);
+        sw_metrics_add(self->service->metrics, SW_METRIC_SYMBOL_BYTES_SENT, value.bytes_count);
         self->value_bytes += value.bytes_count;
         sw_wire_add_symbol(message, key, value.bytes, value.bytes_count, value.release, value.release_data);
     }
@@ -170,10 +182,12 @@ static struct sw_rpc_message *read_message(struct retrieval *self)
             break;
         }
         const struct sw_key *key = &self->request.keys[self->next];
-        if (self->left_out_bytes > 0)
+        if (self->left_out_bytes > 0) {
             sw_wire_add_left_out(message, key);
-        else
+            count(self, SW_METRIC_KEYS_LEFT_OUT);
+        } else {
             self->status = add_key(self, key, message);
+        }
         if (self->status != SW_OK)
             break;
         self->next++;

@@ -179,6 +179,13 @@ static enum sw_status take_value(struct storing *self, const uint8_t *value, siz
     if (!sw_store_answer_add(&self->answer, &key, outcome, outcome == SW_OUTCOME_REFUSED ? reason : NULL))
         return sw_error_set(&self->error, SW_NO_MEMORY, "no memory for the answer");
     *grouped = outcome == SW_OUTCOME_STORED;
+    sw_metrics_add(self->service->metrics,
+                   outcome == SW_OUTCOME_STORED    ? SW_METRIC_SYMBOLS_STORED
+                   : outcome == SW_OUTCOME_REFUSED ? SW_METRIC_SYMBOLS_REFUSED
+                                                   : SW_METRIC_SYMBOLS_ALREADY_STORED,
+                   1);
+    if (*grouped)
+        sw_metrics_add(self->service->metrics, SW_METRIC_SYMBOL_BYTES_STORED, value_bytes);
     if (*grouped) {
         group->keys[group->count] = key;
         group->values[group->count] = value;

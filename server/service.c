@@ -41,6 +41,7 @@ bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *cal
     snprintf(details, sizeof(details),
              "the node is busy: its calls already hold %llu of the %llu MiB that they may; try again",
              (unsigned long long)(before >> 20), (unsigned long long)(bytes_max >> 20));
+    sw_metrics_add(service->metrics, SW_METRIC_CALLS_BUSY, 1);
     sw_service_no_room(call, details);
     return false;
 }

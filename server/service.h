@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/pool.h"
 #include "common/rpc.h"
+#include "server/metrics.h"
 #include "server/store.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ struct sw_service {
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
     const char *node_id;
     const struct sw_logger *logger;
+    struct sw_metrics *metrics;
     uint64_t message_bytes_max; /* that of limits, which does not change */
 
     atomic_uint_fast64_t calls_bytes; /* reserved by calls under way */

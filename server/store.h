@@ -26,6 +26,7 @@ struct sw_store_info {
     uint64_t symbol_count; /* an estimate */
     uint64_t stored_bytes; /* on disk */
     bool writable;
+    uint64_t free_bytes; /* of the disk, that may still be written */
 };
 
 struct sw_store {
@@ -47,6 +48,14 @@ struct sw_store {
     /* Makes durable every put_batch that returned before this was called. Concurrent calls share one sync. */
     enum sw_status (*sync)(struct sw_store *store, struct sw_error *error);
     enum sw_status (*info)(struct sw_store *store, struct sw_store_info *info, struct sw_error *error);
+    /*
+     * Tells what the store counts of itself, each with a name as Prometheus has them, a help text, and whether it is a
+     * "counter" or a "gauge". NULL: nothing.
+     */
+    void (*statistics)(struct sw_store *store,
+                       void (*visit)(const char *name, const char *type, const char *help, double value,
+                                     void *visit_data),
+                       void *visit_data);
     /* Closes the store and frees it. After every value has been released. */
     void (*close)(struct sw_store *store);
 };

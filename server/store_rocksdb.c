@@ -271,9 +271,46 @@ static enum sw_status store_info(struct sw_store *store, struct sw_store_info *i
                          property(self, "rocksdb.total-blob-file-size") +
                          property(self, "rocksdb.cur-size-all-mem-tables");
     uint64_t failed_at_us = atomic_load(&self->failed_at_us);
+    info->free_bytes = free_bytes(self);
     info->writable =
-        free_bytes(self) >= FREE_BYTES_MIN && (failed_at_us == 0 || sw_clock_us() - failed_at_us > FAILURE_MEMORY_US);
+        info->free_bytes >= FREE_BYTES_MIN && (failed_at_us == 0 || sw_clock_us() - failed_at_us > FAILURE_MEMORY_US);
     return SW_OK;
+}
+
+static void store_statistics(struct sw_store *store,
+                             void (*visit)(const char *name, const char *type, const char *help, double value,
+                                           void *visit_data),
+                             void *visit_data)
+{
+    static const struct {
+        const char *property, *name, *help;
+    } gauges[] = {
+        {"rocksdb.estimate-num-keys", "rocksdb_estimate_num_keys", "Keys, estimated."},
+        {"rocksdb.estimate-live-data-size", "rocksdb_estimate_live_data_bytes", "Bytes of live data in tables."},
+        {"rocksdb.total-sst-files-size", "rocksdb_total_sst_files_bytes", "Bytes of all tables."},
+        {"rocksdb.num-blob-files", "rocksdb_num_blob_files", "Blob files."},
+        {"rocksdb.total-blob-file-size", "rocksdb_total_blob_file_bytes", "Bytes of all blob files."},
+        {"rocksdb.live-blob-file-size", "rocksdb_live_blob_file_bytes", "Bytes of blob files with live values."},
+        {"rocksdb.cur-size-all-mem-tables", "rocksdb_mem_tables_bytes", "Bytes of memtables."},
+        {"rocksdb.num-immutable-mem-table", "rocksdb_num_immutable_mem_tables", "Memtables that wait to be flushed."},
+        {"rocksdb.mem-table-flush-pending", "rocksdb_mem_table_flush_pending", "1 while a flush waits."},
+        {"rocksdb.num-running-flushes", "rocksdb_num_running_flushes", "Flushes that run."},
+        {"rocksdb.num-running-compactions", "rocksdb_num_running_compactions", "Compactions that run."},
+        {"rocksdb.estimate-pending-compaction-bytes", "rocksdb_estimate_pending_compaction_bytes",
+         "Bytes that compactions have to rewrite."},
+        {"rocksdb.background-errors", "rocksdb_background_errors", "Errors of background work since the start."},
+        {"rocksdb.is-write-stopped", "rocksdb_is_write_stopped", "1 while writes are stopped."},
+        {"rocksdb.actual-delayed-write-rate", "rocksdb_actual_delayed_write_rate",
+         "Bytes a second to which writes are slowed down; 0: they are not."},
+        {"rocksdb.block-cache-capacity", "rocksdb_block_cache_capacity_bytes", "Bytes that the block cache may have."},
+        {"rocksdb.block-cache-usage", "rocksdb_block_cache_usage_bytes", "Bytes in the block cache."},
+        {"rocksdb.block-cache-pinned-usage", "rocksdb_block_cache_pinned_usage_bytes", "... of those, pinned ones."},
+    };
+    const struct rocksdb_store *self = (struct rocksdb_store *)store;
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+        visit(gauges[i].name, "gauge", gauges[i].help, (double)property(self, gauges[i].property), visit_data);
+    visit("symwave_store_values_held", "gauge", "Values that calls hold.", (double)atomic_load(&self->values_held),
+          visit_data);
 }
 
 /* Frees what open has made so far. */
@@ -468,6 +505,7 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
         .put_batch = store_put_batch,
         .sync = store_sync,
         .info = store_info,
+        .statistics = store_statistics,
         .close = store_close,
     };
     *store = &self->store;

@@ -6,7 +6,9 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
 grpcurl=$(find_tool grpcurl) || { echo "there is no grpcurl: integration/install.sh --tests builds one"; exit 77; }
-command -v openssl >/dev/null || { echo "there is no openssl"; exit 77; }
+for tool in openssl curl; do
+    command -v "$tool" >/dev/null || { echo "there is no $tool"; exit 77; }
+done
 store=symwave.v1.SymbolStore
 
 # ---- certificates ----
@@ -283,12 +285,12 @@ equal "a node that is told to stop ends with 0" 0 "$status"
 contains "no call had to be cancelled" "calls_cancelled=0" "$(<node-1.log)"
 wait "$fetch_pid" || true
 equal "what was under way came whole" 0 "$(jq '[.nodes[] | .corrupt] | add' fetch.json)"
-start_tls_node --tls-client-ca ca.pem --store-fault stall_after=0 --grace-ms 600000
-"$bin/symwave" --nodes nodes.yaml --tls-ca ca.pem "${reader[@]}" fetch --task t --keys keys --out stalled-fetch \
-    >/dev/null 2>&1 &
-fetch_pid=$!
-children+=("$fetch_pid")
-sleep 0.5
+start_tls_node --tls-client-ca ca.pem --grace-ms 600000 --http-listen 127.0.0.1:0
+http=127.0.0.1:$(sed -n 's/.*msg="HTTP for metrics".* port=\([0-9]*\).*/\1/p' node-1.log)
+hold_call -cacert ca.pem -cert reader.pem -key reader.key
+while curl -s "http://$http/metrics" | grep -q '^symwave_calls_bytes 0$'; do
+    sleep 0.05
+done
 kill -TERM "$node_pid"
 logged 'msg="node stopping"'
 kill -TERM "$node_pid"
