@@ -45,6 +45,7 @@ static void call_free(struct sw_rpc_server_call *call)
     grpc_call_details_destroy(&call->details);
     if (call->payload)
         grpc_byte_buffer_destroy(call->payload);
+    gpr_free(call->peer);
     pthread_mutex_destroy(&call->lock);
     free(call);
     pthread_mutex_lock(&server->lock);
@@ -230,6 +231,7 @@ static void serve(struct sw_rpc_server_call *call)
     struct sw_rpc_server *server = method->server;
     call->pending = 2; /* the close, and this function itself */
     call->started_us = sw_clock_us();
+    call->peer = grpc_call_get_peer(call->call);
     list(call, true);
     if (server->hooks.started)
         server->hooks.started(server->hooks_data, (size_t)(method - server->methods));

@@ -87,14 +87,12 @@ grpc_channel_credentials *sw_rpc_channel_credentials(const struct sw_rpc_channel
 
 size_t sw_rpc_server_peer(const struct sw_rpc_server_call *call, char *out, size_t out_bytes)
 {
-    char *peer = grpc_call_get_peer(sw_rpc_server_core_call(call));
-    size_t length = strlen(peer);
+    size_t length = strlen(call->peer);
     if (out_bytes > 0) {
         size_t count = length < out_bytes ? length : out_bytes - 1;
-        memcpy(out, peer, count);
+        memcpy(out, call->peer, count);
         out[count] = '\0';
     }
-    gpr_free(peer);
     return length;
 }
 

@@ -92,11 +92,14 @@ start_node() {
     done
 }
 
+# For grpcurl, where it is not to ask the node's reflection.
+store_proto=(-import-path "$root/proto" -proto symwave/v1/symbol_store.proto)
+
 # hold_call OPTION...: grpcurl begins a StoreBatch at $node_address and sends nothing, until the script ends. Its process
 # id is left in $holder_pid.
 hold_call() {
     [[ -p $work_folder/.held ]] || mkfifo "$work_folder/.held"
-    "$grpcurl" "$@" -d @ "$node_address" symwave.v1.SymbolStore/StoreBatch <"$work_folder/.held" >/dev/null 2>&1 &
+    "$grpcurl" "$@" "${store_proto[@]}" -d @ "$node_address" symwave.v1.SymbolStore/StoreBatch <"$work_folder/.held" >/dev/null 2>&1 &
     holder_pid=$!
     children+=("$holder_pid")
     exec {held}>"$work_folder/.held"

@@ -67,9 +67,9 @@ static enum sw_status check_limits(struct sw_config *config, struct sw_error *er
     const uint64_t symbols = limits->message_bytes_max / SW_STORE_RESULT_BYTES_MAX;
     if (limits->store_symbols_max == 0)
         limits->store_symbols_max = symbols < STORE_SYMBOLS_DEFAULT ? (uint32_t)symbols : STORE_SYMBOLS_DEFAULT;
-    if (config->peer_bytes_max == 0) {
+    if (limits->peer_bytes_max == 0) {
         const uint64_t half = limits->calls_bytes_max / 2, least = 2 * limits->message_bytes_max;
-        config->peer_bytes_max = half > least ? half : least;
+        limits->peer_bytes_max = half > least ? half : least;
     }
     if (limits->store_symbols_max > symbols)
         return sw_error_set(error, SW_INVALID_ARGUMENT,
@@ -80,7 +80,7 @@ static enum sw_status check_limits(struct sw_config *config, struct sw_error *er
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "--calls-bytes-max: one StoreBatch takes twice --message-bytes-max, which is %" PRIu64,
                             2 * limits->message_bytes_max);
-    if (config->peer_bytes_max < 2 * limits->message_bytes_max)
+    if (limits->peer_bytes_max < 2 * limits->message_bytes_max)
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "--peer-bytes-max: one StoreBatch takes twice --message-bytes-max, which is %" PRIu64,
                             2 * limits->message_bytes_max);

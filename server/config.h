@@ -34,7 +34,6 @@ struct sw_config {
     char *node_id;
     char *listen;
     struct sw_limits limits;
-    uint64_t peer_bytes_max;  /* memory of all calls of one peer */
     uint64_t connections_max; /* open at once */
     uint64_t peer_connections_max;
     uint64_t streams_max; /* calls at once on a connection */

@@ -48,7 +48,7 @@ const struct config_key sw_config_keys[] = {
 
     {"calls-bytes-max", CONFIG_SIZE, CONFIG_ADMISSION, AT(limits.calls_bytes_max), "SIZE", "1G", MIB, TIB, RELOADABLE,
      "Memory of all calls under way"},
-    {"peer-bytes-max", CONFIG_SIZE, CONFIG_ADMISSION, AT(peer_bytes_max), "SIZE", "0", 0, TIB, RELOADABLE,
+    {"peer-bytes-max", CONFIG_SIZE, CONFIG_ADMISSION, AT(limits.peer_bytes_max), "SIZE", "0", 0, TIB, RELOADABLE,
      "Memory of the calls of one peer, by its address; 0: half of calls-bytes-max, or what one StoreBatch takes"},
     {"connections-max", CONFIG_COUNT, CONFIG_ADMISSION, AT(connections_max), "N", "4096", 1, 1 << 20, RELOADABLE,
      "Connections at once"},

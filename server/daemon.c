@@ -2,10 +2,12 @@
 #include "server/daemon.h"
 #include "common/tls_files.h"
 #include "server/access.h"
+#include "server/connections.h"
 #include "server/health.h"
 #include "server/metrics.h"
 #include "server/reflection.h"
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ struct sw_daemon {
     struct sw_access *access;
     struct sw_metrics *metrics;
     atomic_bool access_log;
+    int port;
     struct sw_rpc_loop *loop;
     struct sw_health *health;
     struct sw_reflection *reflection;
@@ -164,6 +167,16 @@ static void local_address(const struct sw_config *config, const struct sw_logger
         snprintf(out, out_bytes, "unix:%s/admin.sock", config->data);
 }
 
+static void bound_connections(const struct sw_daemon *daemon, const struct sw_config *config)
+{
+    const uint64_t possible = sw_connections_possible(config->connections_max);
+    if (possible < config->connections_max)
+        sw_log(daemon->service.logger, SW_LOG_WARN,
+               "fewer connections than connections-max: the process may not have more descriptors",
+               "connections_max=%" PRIu64 " possible=%" PRIu64, config->connections_max, possible);
+    sw_connections_bound(daemon->port, possible, config->peer_connections_max, daemon->service.logger);
+}
+
 static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *config, int *port, struct sw_error *error)
 {
     struct sw_rpc_server_method methods[METHODS];
@@ -193,9 +206,13 @@ static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *co
         .hooks_data = daemon,
     };
     mode_t mask = umask(0177); /* the socket is for the node's own user */
-    status = sw_rpc_server_new(daemon->loop, config->listen, &options, &daemon->server, port, error);
+    status = sw_rpc_server_new(daemon->loop, config->listen, &options, &daemon->server, &daemon->port, error);
     umask(mask);
+    if (status == SW_OK)
+        bound_connections(daemon, config);
     sw_tls_pem_clear(&pem);
+    if (port)
+        *port = daemon->port;
     return status;
 }
 
@@ -251,6 +268,7 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     struct sw_tls_pem pem;
     struct sw_error error = {0};
     sw_service_set_limits(&daemon->service, &config->limits);
+    bound_connections(daemon, config);
     sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
     atomic_store(&daemon->access_log, config->access_log);
     if (sw_access_new(config, &access, &error) == SW_OK)
@@ -285,9 +303,15 @@ void sw_daemon_write_metrics(struct sw_daemon *daemon, FILE *out)
     fprintf(out, "\",version=\"%s\"} 1\n", SYMWAVE_VERSION);
     sw_metrics_write(daemon->metrics, out);
     sw_metrics_write_one(out, "symwave_calls_bytes", "gauge", "Memory that calls have reserved.",
-                         (double)atomic_load(&service->calls_bytes));
+                         (double)sw_admission_bytes(&service->admission));
     sw_metrics_write_one(out, "symwave_calls_limit_bytes", "gauge", "Memory that they may reserve.",
                          (double)sw_service_limits(service).calls_bytes_max);
+    const struct sw_connections connections = sw_connections_counts();
+    sw_metrics_write_one(out, "symwave_connections", "gauge", "Connections of clients.", (double)connections.open);
+    sw_metrics_write_one(out, "symwave_connections_accepted_total", "counter", "Connections accepted.",
+                         (double)connections.accepted);
+    sw_metrics_write_one(out, "symwave_connections_refused_total", "counter", "Connections closed as one too many.",
+                         (double)connections.refused);
     if (service->store->info(service->store, &info, &error) == SW_OK) {
         sw_metrics_write_one(out, "symwave_store_symbols", "gauge", "Symbols in the store, estimated.",
                              (double)info.symbol_count);
@@ -310,7 +334,9 @@ size_t sw_daemon_stop(struct sw_daemon *daemon, uint32_t grace_ms)
 {
     sw_health_stop(daemon->health);
     sw_reflection_stop(daemon->reflection);
-    return sw_rpc_server_stop(daemon->server, (uint64_t)grace_ms * 1000);
+    size_t cancelled = sw_rpc_server_stop(daemon->server, (uint64_t)grace_ms * 1000);
+    sw_connections_unbound();
+    return cancelled;
 }
 
 void sw_daemon_free(struct sw_daemon *daemon)

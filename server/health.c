@@ -140,7 +140,7 @@ static void *watch_start(struct sw_rpc_server_call *call, void *user)
         return NULL;
     struct watch *self = check_start(call, health);
     if (!self)
-        sw_service_leave(health->service, CALL_BYTES);
+        sw_service_leave(health->service, call, CALL_BYTES);
     return self;
 }
 
@@ -231,7 +231,7 @@ static void watch_end(void *state)
             self->next->previous = self->previous;
     }
     pthread_mutex_unlock(&health->lock);
-    sw_service_leave(health->service, CALL_BYTES);
+    sw_service_leave(health->service, self->call, CALL_BYTES);
     free(self);
 }
 

@@ -185,7 +185,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
         return NULL;
     struct stream *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_service_leave(reflection->service, CALL_BYTES);
+        sw_service_leave(reflection->service, call, CALL_BYTES);
         sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
@@ -275,7 +275,7 @@ static void end(void *state)
     if (self->next)
         self->next->previous = self->previous;
     pthread_mutex_unlock(&reflection->lock);
-    sw_service_leave(reflection->service, CALL_BYTES);
+    sw_service_leave(reflection->service, self->call, CALL_BYTES);
     free(self);
 }
 

@@ -18,7 +18,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
         return NULL;
     struct batch_get *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_service_leave(service, service->message_bytes_max);
+        sw_service_leave(service, call, service->message_bytes_max);
         sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
@@ -110,7 +110,7 @@ static void end(void *state)
 {
     struct batch_get *self = state;
     sw_rpc_message_free(self->request);
-    sw_service_leave(self->service, self->service->message_bytes_max);
+    sw_service_leave(self->service, self->call, self->service->message_bytes_max);
     free(self);
 }
 

@@ -48,7 +48,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
         return NULL;
     struct retrieval *self = calloc(1, sizeof(*self));
     if (!self) {
-        sw_service_leave(service, SW_RETRIEVE_CALL_BYTES);
+        sw_service_leave(service, call, SW_RETRIEVE_CALL_BYTES);
         sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
@@ -247,7 +247,7 @@ static void end(void *state)
     struct retrieval *self = state;
     sw_rpc_message_free(self->request_message);
     free(self->request.keys);
-    sw_service_leave(self->service, SW_RETRIEVE_CALL_BYTES);
+    sw_service_leave(self->service, self->call, SW_RETRIEVE_CALL_BYTES);
     free(self);
 }
 

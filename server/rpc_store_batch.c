@@ -55,7 +55,7 @@ static void *start(struct sw_rpc_server_call *call, void *user)
     if (!self || !group) {
         free(self);
         free(group);
-        sw_service_leave(service, call_bytes(service));
+        sw_service_leave(service, call, call_bytes(service));
         sw_service_no_room(call, "no memory for the call");
         return NULL;
     }
@@ -317,7 +317,7 @@ static void end(void *state)
     struct storing *self = state;
     sw_rpc_message_free(self->message);
     sw_store_answer_clear(&self->answer);
-    sw_service_leave(self->service, call_bytes(self->service));
+    sw_service_leave(self->service, self->call, call_bytes(self->service));
     free(self->group);
     free(self);
 }

@@ -2,15 +2,20 @@
 #include "server/service.h"
 #include <stdio.h>
 
+/* Of "unix:" and a path, or "ipv6:" and an address with its port. */
+#define PEER_SIZE 160
+
 void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
 {
     pthread_mutex_init(&service->limits_lock, NULL);
+    sw_admission_init(&service->admission);
     service->message_bytes_max = limits->message_bytes_max;
     service->limits = *limits;
 }
 
 void sw_service_clear(struct sw_service *service)
 {
+    sw_admission_clear(&service->admission);
     pthread_mutex_destroy(&service->limits_lock);
 }
 
@@ -32,23 +37,29 @@ void sw_service_set_limits(struct sw_service *service, const struct sw_limits *l
 
 bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes)
 {
-    const uint64_t bytes_max = sw_service_limits(service).calls_bytes_max;
-    uint64_t before = atomic_fetch_add(&service->calls_bytes, bytes);
-    if (before + bytes <= bytes_max)
+    const struct sw_limits limits = sw_service_limits(service);
+    char peer[PEER_SIZE], details[200];
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    enum sw_admitted admitted =
+        sw_admission_enter(&service->admission, peer, bytes, limits.calls_bytes_max, limits.peer_bytes_max);
+    if (admitted == SW_ADMITTED)
         return true;
-    atomic_fetch_sub(&service->calls_bytes, bytes);
-    char details[160];
+    const bool is_peer = admitted == SW_ADMITTED_NOT_PEER;
     snprintf(details, sizeof(details),
-             "the node is busy: its calls already hold %llu of the %llu MiB that they may; try again",
-             (unsigned long long)(before >> 20), (unsigned long long)(bytes_max >> 20));
-    sw_metrics_add(service->metrics, SW_METRIC_CALLS_BUSY, 1);
+             "the node is busy: %s calls hold what they may of its memory, %llu MiB (%s); try again",
+             is_peer ? "your address's" : "its",
+             (unsigned long long)((is_peer ? limits.peer_bytes_max : limits.calls_bytes_max) >> 20),
+             is_peer ? "peer-bytes-max" : "calls-bytes-max");
+    sw_metrics_add(service->metrics, is_peer ? SW_METRIC_CALLS_PEER_BUSY : SW_METRIC_CALLS_BUSY, 1);
     sw_service_no_room(call, details);
     return false;
 }
 
-void sw_service_leave(struct sw_service *service, uint64_t bytes)
+void sw_service_leave(struct sw_service *service, const struct sw_rpc_server_call *call, uint64_t bytes)
 {
-    atomic_fetch_sub(&service->calls_bytes, bytes);
+    char peer[PEER_SIZE];
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    sw_admission_leave(&service->admission, peer, bytes);
 }
 
 static bool is_gone(const void *call)

@@ -9,10 +9,10 @@
 #include "common/log.h"
 #include "common/pool.h"
 #include "common/rpc.h"
+#include "server/admission.h"
 #include "server/metrics.h"
 #include "server/store.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
 /* What a node accepts; GetNodeInfo tells the first five. */
 struct sw_limits {
@@ -22,6 +22,7 @@ struct sw_limits {
     uint32_t store_symbols_max; /* symbols in one StoreBatch stream */
     uint64_t store_bytes_max;   /* bytes of values in one StoreBatch stream */
     uint64_t calls_bytes_max;   /* memory of all calls under way */
+    uint64_t peer_bytes_max;    /* ... of one peer's */
 };
 
 struct sw_service {
@@ -34,7 +35,7 @@ struct sw_service {
     struct sw_metrics *metrics;
     uint64_t message_bytes_max; /* that of limits, which does not change */
 
-    atomic_uint_fast64_t calls_bytes; /* reserved by calls under way */
+    struct sw_admission admission;
     pthread_mutex_t limits_lock;
     struct sw_limits limits; /* under limits_lock */
 };
@@ -58,7 +59,7 @@ void sw_service_set_limits(struct sw_service *service, const struct sw_limits *l
  * reservation is given back with sw_service_leave.
  */
 bool sw_service_enter(struct sw_service *service, struct sw_rpc_server_call *call, uint64_t bytes);
-void sw_service_leave(struct sw_service *service, uint64_t bytes);
+void sw_service_leave(struct sw_service *service, const struct sw_rpc_server_call *call, uint64_t bytes);
 
 /* The caller of a call as the store knows it. */
 struct sw_store_reader sw_service_reader(const struct sw_rpc_server_call *call);

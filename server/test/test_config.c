@@ -236,7 +236,7 @@ static void test_a_file_gives_what_the_command_line_does_not(void **state)
     assert_false(config.insecure);
     assert_int_equal(config.log_level, SW_LOG_DEBUG);
     assert_int_equal(config.limits.calls_bytes_max, (uint64_t)2 << 30);
-    assert_int_equal(config.peer_bytes_max, (uint64_t)1 << 30);
+    assert_int_equal(config.limits.peer_bytes_max, (uint64_t)1 << 30);
     assert_int_equal(config.read_access.identities.count, 2);
     assert_string_equal(config.read_access.identities.items[0], "spiffe://a/b");
     assert_string_equal(config.read_access.identities.items[1], "c.example");

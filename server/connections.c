@@ -1,0 +1,242 @@
+#include "server/connections.h"
+#include "common/clock.h"
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Descriptors from here on are not counted: main.c asks for no more. */
+#define DESCRIPTORS_MAX 65536
+#define LISTS           1024
+/* Refusals are logged no more often. */
+#define LOG_US 5000000
+/* Descriptors for what is neither a connection nor the store's. */
+#define DESCRIPTORS_SPARE 128
+
+/* An address with connections. */
+struct peer {
+    struct peer *next;
+    struct in6_addr address;
+    uint64_t connections;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    /* under lock */
+    int port; /* 0: nothing is counted */
+    uint64_t connections_max, peer_connections_max;
+    const struct sw_logger *logger;
+    uint64_t logged_us;
+    struct sw_connections counts;
+    struct peer *lists[LISTS];
+    /* whose a descriptor is; NULL: not counted */
+    _Atomic(struct peer *) of[DESCRIPTORS_MAX];
+} connections = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void sw_connections_bound(int port, uint64_t connections_max, uint64_t peer_connections_max,
+                          const struct sw_logger *logger)
+{
+    pthread_mutex_lock(&connections.lock);
+    connections.port = port;
+    connections.connections_max = connections_max;
+    connections.peer_connections_max = peer_connections_max;
+    connections.logger = logger;
+    pthread_mutex_unlock(&connections.lock);
+}
+
+void sw_connections_unbound(void)
+{
+    sw_connections_bound(0, 0, 0, NULL);
+}
+
+struct sw_connections sw_connections_counts(void)
+{
+    pthread_mutex_lock(&connections.lock);
+    struct sw_connections counts = connections.counts;
+    pthread_mutex_unlock(&connections.lock);
+    return counts;
+}
+
+uint64_t sw_connections_possible(uint64_t connections_max)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return connections_max;
+    /* The store has half of them. */
+    const uint64_t half = limit.rlim_cur < DESCRIPTORS_MAX ? limit.rlim_cur / 2 : DESCRIPTORS_MAX / 2;
+    const uint64_t room = half > 2 * DESCRIPTORS_SPARE ? half - DESCRIPTORS_SPARE : half / 2;
+    return connections_max < room ? connections_max : room;
+}
+
+/* The sanitizers have an accept4 and a close of their own. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#else
+#define SANITIZED
+#endif
+
+#ifndef SANITIZED
+
+int accept4(int listener, struct sockaddr *address, socklen_t *address_bytes, int flags);
+int close(int descriptor);
+
+static int real_close(int descriptor)
+{
+    static _Atomic(int (*)(int)) found;
+    int (*function)(int) = atomic_load(&found);
+    if (!function) {
+        *(void **)&function = dlsym(RTLD_NEXT, "close");
+        atomic_store(&found, function);
+    }
+    return function(descriptor);
+}
+
+/* The port that a socket listens on; 0 where that is none of TCP. */
+static int port_of(int listener)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } address;
+    socklen_t bytes = sizeof(address);
+    if (getsockname(listener, &address.any, &bytes) != 0)
+        return 0;
+    return address.any.sa_family == AF_INET    ? ntohs(address.ipv4.sin_port)
+           : address.any.sa_family == AF_INET6 ? ntohs(address.ipv6.sin6_port)
+                                               : 0;
+}
+
+/* The other end of a connection, as IPv6. */
+static bool peer_of(int descriptor, struct in6_addr *peer)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } address;
+    socklen_t bytes = sizeof(address);
+    if (getpeername(descriptor, &address.any, &bytes) != 0)
+        return false;
+    if (address.any.sa_family == AF_INET6) {
+        *peer = address.ipv6.sin6_addr;
+        return true;
+    }
+    *peer = (struct in6_addr){{{[10] = 0xff, [11] = 0xff}}};
+    memcpy(&peer->s6_addr[12], &address.ipv4.sin_addr, 4);
+    return address.any.sa_family == AF_INET;
+}
+
+static struct peer **find(const struct in6_addr *address)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < sizeof(address->s6_addr); i++)
+        hash = (hash ^ address->s6_addr[i]) * 16777619u;
+    struct peer **at = &connections.lists[hash % LISTS];
+    while (*at && memcmp(&(*at)->address, address, sizeof(*address)) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Under lock: whether one more is allowed from there; then it is counted. */
+static bool count(int descriptor, const struct in6_addr *address)
+{
+    struct peer **at = find(address);
+    if (connections.counts.open >= connections.connections_max ||
+        (*at && (*at)->connections >= connections.peer_connections_max))
+        return false;
+    if (!*at) {
+        *at = calloc(1, sizeof(**at));
+        if (!*at)
+            return false;
+        (*at)->address = *address;
+    }
+    (*at)->connections++;
+    connections.counts.open++;
+    connections.counts.accepted++;
+    atomic_store(&connections.of[descriptor], *at);
+    return true;
+}
+
+/* Under lock: tells, now and then, that connections are refused. */
+static void log_refusal(const struct in6_addr *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    connections.counts.refused++;
+    if (connections.logged_us != 0 && sw_clock_us() - connections.logged_us < LOG_US)
+        return;
+    connections.logged_us = sw_clock_us();
+    sw_log(connections.logger, SW_LOG_WARN, "connections are refused: there are too many",
+           "peer=%s open=%llu refused=%llu", inet_ntop(AF_INET6, address, text, sizeof(text)),
+           (unsigned long long)connections.counts.open, (unsigned long long)connections.counts.refused);
+}
+
+static bool admit(int listener, int descriptor)
+{
+    struct in6_addr peer;
+    bool admitted = true;
+    if (descriptor >= DESCRIPTORS_MAX)
+        return true;
+    pthread_mutex_lock(&connections.lock);
+    if (connections.port != 0 && port_of(listener) == connections.port && peer_of(descriptor, &peer)) {
+        admitted = count(descriptor, &peer);
+        if (!admitted)
+            log_refusal(&peer);
+    }
+    pthread_mutex_unlock(&connections.lock);
+    return admitted;
+}
+
+static void forget(struct peer *peer)
+{
+    pthread_mutex_lock(&connections.lock);
+    connections.counts.open--;
+    if (--peer->connections == 0) {
+        struct peer **at = find(&peer->address);
+        *at = peer->next;
+        free(peer);
+    }
+    pthread_mutex_unlock(&connections.lock);
+}
+
+__attribute__((visibility("default"))) int accept4(int listener, struct sockaddr *address, socklen_t *address_bytes,
+                                                   int flags)
+{
+    static _Atomic(int (*)(int, struct sockaddr *, socklen_t *, int)) found;
+    int (*function)(int, struct sockaddr *, socklen_t *, int) = atomic_load(&found);
+    if (!function) {
+        *(void **)&function = dlsym(RTLD_NEXT, "accept4");
+        atomic_store(&found, function);
+    }
+    const socklen_t room = address_bytes ? *address_bytes : 0;
+    for (;;) {
+        int descriptor = function(listener, address, address_bytes, flags);
+        if (descriptor < 0 || admit(listener, descriptor))
+            return descriptor;
+        real_close(descriptor);
+        if (address_bytes)
+            *address_bytes = room;
+    }
+}
+
+__attribute__((visibility("default"))) int close(int descriptor)
+{
+    if (descriptor >= 0 && descriptor < DESCRIPTORS_MAX && atomic_load(&connections.of[descriptor])) {
+        struct peer *peer = atomic_exchange(&connections.of[descriptor], NULL);
+        if (peer)
+            forget(peer);
+    }
+    return real_close(descriptor);
+}
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * How many connections a node has, in all and from one address. gRPC 1.51 has no bound for that, so this file's accept4
+ * and close stand before libc's: it counts what is accepted on the node's port, and closes what is one too many.
+ */
+#ifndef SW_SERVER_CONNECTIONS_H
+#define SW_SERVER_CONNECTIONS_H
+
+#include "common/log.h"
+#include <stdint.h>
+
+struct sw_connections {
+    uint64_t open, accepted, refused;
+};
+
+/* Bounds connections to a TCP port of this process; from now on, or anew. logger is kept. */
+void sw_connections_bound(int port, uint64_t connections_max, uint64_t peer_connections_max,
+                          const struct sw_logger *logger);
+/* Counts no more. The logger may go. */
+void sw_connections_unbound(void);
+/* What has been counted; zeros where this build cannot count. */
+struct sw_connections sw_connections_counts(void);
+
+/* As many connections as the process's descriptors have room for beside the store's files, at most connections_max. */
+uint64_t sw_connections_possible(uint64_t connections_max);
+
+#endif
