@@ -55,7 +55,7 @@ struct sw_rpc_server_call {
     atomic_uint_fast64_t bytes_in, bytes_out;
     int64_t pushback_ms; /* -1: none; who finishes the call sets it */
     uint64_t started_us;
-    char *peer; /* as gRPC had it when the call came; freed by gpr_free */
+    char *peer;            /* as gRPC had it when the call came; freed by gpr_free */
     enum sw_rpc_code code; /* set by finish */
     /* under the server's lock */
     struct sw_rpc_server_call *previous, *next;
