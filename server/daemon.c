@@ -3,6 +3,7 @@
 #include "common/tls_files.h"
 #include "server/access.h"
 #include "server/connections.h"
+#include "server/disk.h"
 #include "server/health.h"
 #include "server/metrics.h"
 #include "server/reflection.h"
@@ -21,6 +22,7 @@
 struct sw_daemon {
     struct sw_service service;
     struct sw_access *access;
+    struct sw_disk *disk;
     struct sw_metrics *metrics;
     atomic_bool access_log;
     int port;
@@ -167,6 +169,13 @@ static void local_address(const struct sw_config *config, const struct sw_logger
         snprintf(out, out_bytes, "unix:%s/admin.sock", config->data);
 }
 
+static void set_floor(const struct sw_daemon *daemon, const struct sw_config *config)
+{
+    struct sw_store *store = daemon->service.store;
+    if (store->set_floor)
+        store->set_floor(store, config->disk_free_bytes_min, (uint32_t)config->disk_free_percent_min);
+}
+
 static void bound_connections(const struct sw_daemon *daemon, const struct sw_config *config)
 {
     const uint64_t possible = sw_connections_possible(config->connections_max);
@@ -244,8 +253,11 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
         if (!daemon->health || !daemon->reflection)
             status = sw_error_set(error, SW_NO_MEMORY, "no memory for health and reflection");
     }
+    set_floor(daemon, config);
     if (status == SW_OK)
         status = sw_access_new(config, &daemon->access, error);
+    if (status == SW_OK)
+        status = sw_disk_start(&daemon->service, daemon->health, &daemon->disk, error);
     if (status == SW_OK)
         status = serve(daemon, config, port, error);
     if (status == SW_OK)
@@ -268,6 +280,7 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     struct sw_tls_pem pem;
     struct sw_error error = {0};
     sw_service_set_limits(&daemon->service, &config->limits);
+    set_floor(daemon, config);
     bound_connections(daemon, config);
     sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
     atomic_store(&daemon->access_log, config->access_log);
@@ -343,6 +356,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
 {
     if (!daemon)
         return;
+    sw_disk_stop(daemon->disk);
     sw_rpc_server_free(daemon->server);
     sw_pool_free(daemon->service.pool); /* a task may still be on its last lines */
     sw_pool_free(daemon->service.info_pool);

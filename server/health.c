@@ -16,6 +16,14 @@ typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving_status;
 /* What a Watch costs, about. */
 #define CALL_BYTES 16384
 
+/* Whose status is asked for. */
+enum subject {
+    SUBJECT_UNKNOWN,
+    SUBJECT_NODE, /* or any of its services */
+    SUBJECT_WRITE,
+};
+
+static const char write_name[] = "symwave.v1.SymbolStore/write";
 static const char *const service_names[] = {"", "symwave.v1.SymbolStore", "grpc.health.v1.Health",
                                             "grpc.reflection.v1.ServerReflection",
                                             "grpc.reflection.v1alpha.ServerReflection"};
@@ -25,6 +33,7 @@ struct sw_health {
     pthread_mutex_t lock;
     /* under lock */
     serving_status status;
+    bool writable;
     bool stopping;
     struct watch *watches;
 };
@@ -36,7 +45,7 @@ struct watch {
     /* under health->lock; Watch only */
     struct watch *next, *previous;
     bool listed;
-    bool known; /* the service is one of ours */
+    enum subject subject;
     bool told;
     serving_status last; /* what was told */
     bool sending;
@@ -50,6 +59,7 @@ struct sw_health *sw_health_new(struct sw_service *service)
         return NULL;
     health->service = service;
     health->status = SERVING;
+    health->writable = true;
     pthread_mutex_init(&health->lock, NULL);
     return health;
 }
@@ -76,8 +86,8 @@ static void *check_start(struct sw_rpc_server_call *call, void *user)
     return self;
 }
 
-/* Reads a request; false where it is none. *known says whether the service is one of ours. */
-static bool read_request(struct sw_rpc_message *message, bool *known)
+/* Reads a request; false where it is none. */
+static bool read_request(struct sw_rpc_message *message, enum subject *subject)
 {
     size_t bytes = sw_rpc_message_bytes(message);
     Grpc__Health__V1__HealthCheckRequest *request = NULL;
@@ -86,12 +96,20 @@ static bool read_request(struct sw_rpc_message *message, bool *known)
     sw_rpc_message_free(message);
     if (!request)
         return false;
-    *known = false;
+    *subject = strcmp(request->service, write_name) == 0 ? SUBJECT_WRITE : SUBJECT_UNKNOWN;
     for (size_t i = 0; i < sizeof(service_names) / sizeof(service_names[0]); i++)
         if (strcmp(request->service, service_names[i]) == 0)
-            *known = true;
+            *subject = SUBJECT_NODE;
     grpc__health__v1__health_check_request__free_unpacked(request, NULL);
     return true;
+}
+
+/* Under lock. */
+static serving_status status_of(const struct sw_health *health, enum subject subject)
+{
+    if (subject == SUBJECT_UNKNOWN)
+        return SERVICE_UNKNOWN;
+    return subject == SUBJECT_WRITE && !health->writable ? NOT_SERVING : health->status;
 }
 
 static struct sw_rpc_message *response_of(serving_status status)
@@ -111,18 +129,18 @@ static struct sw_rpc_message *response_of(serving_status status)
 static void check_message(void *state, struct sw_rpc_message *message)
 {
     struct watch *self = state;
-    bool known;
-    if (!read_request(message, &known)) {
+    enum subject subject;
+    if (!read_request(message, &subject)) {
         sw_rpc_server_finish(self->call, NULL, SW_RPC_INVALID_ARGUMENT, "the request is not a HealthCheckRequest");
         return;
     }
-    if (!known) {
+    if (subject == SUBJECT_UNKNOWN) {
         sw_rpc_server_finish(self->call, NULL, SW_RPC_NOT_FOUND,
                              "service: the node has none of this name; leave it empty to ask for the node itself");
         return;
     }
     pthread_mutex_lock(&self->health->lock);
-    serving_status status = self->health->status;
+    serving_status status = status_of(self->health, subject);
     pthread_mutex_unlock(&self->health->lock);
     struct sw_rpc_message *answer = response_of(status);
     if (answer)
@@ -161,7 +179,7 @@ static void go_on(struct watch *self)
         finish(self, SW_RPC_CANCELLED, "the caller is gone");
         return;
     }
-    serving_status status = self->known ? health->status : SERVICE_UNKNOWN;
+    serving_status status = status_of(health, self->subject);
     if (!self->told || status != self->last) {
         struct sw_rpc_message *message = response_of(status);
         if (!message) {
@@ -183,11 +201,11 @@ static void watch_message(void *state, struct sw_rpc_message *message)
 {
     struct watch *self = state;
     struct sw_health *health = self->health;
-    bool known;
-    bool valid = read_request(message, &known);
+    enum subject subject;
+    bool valid = read_request(message, &subject);
     pthread_mutex_lock(&health->lock);
     if (valid) {
-        self->known = known;
+        self->subject = subject;
         self->listed = true;
         self->next = health->watches;
         if (self->next)
@@ -250,6 +268,15 @@ static void change(struct sw_health *health, serving_status status, bool stoppin
 void sw_health_set(struct sw_health *health, bool serving)
 {
     change(health, serving ? SERVING : NOT_SERVING, false);
+}
+
+void sw_health_set_writable(struct sw_health *health, bool writable)
+{
+    pthread_mutex_lock(&health->lock);
+    health->writable = writable;
+    for (struct watch *watch = health->watches; watch; watch = watch->next)
+        go_on(watch);
+    pthread_mutex_unlock(&health->lock);
 }
 
 void sw_health_stop(struct sw_health *health)

@@ -1,6 +1,6 @@
 /*
  * grpc.health.v1: whether the node serves, on request (Check) and on change (Watch). The whole node and each of its
- * services have one status.
+ * services have one status, and the storing of symbols, "symwave.v1.SymbolStore/write", has its own.
  */
 #ifndef SW_SERVER_HEALTH_H
 #define SW_SERVER_HEALTH_H
@@ -16,6 +16,8 @@ void sw_health_free(struct sw_health *health);
 
 /* Changes the status, and tells all who watch. Any thread. */
 void sw_health_set(struct sw_health *health, bool serving);
+/* The same for "symwave.v1.SymbolStore/write": whether symbols are stored. Any thread. */
+void sw_health_set_writable(struct sw_health *health, bool writable);
 /* Changes the status to NOT_SERVING for good, tells all who watch, and ends their calls with UNAVAILABLE. Any thread.
  */
 void sw_health_stop(struct sw_health *health);

@@ -49,6 +49,11 @@ struct sw_store {
     enum sw_status (*sync)(struct sw_store *store, struct sw_error *error);
     enum sw_status (*info)(struct sw_store *store, struct sw_store_info *info, struct sw_error *error);
     /*
+     * Below so much free disk, in bytes and in per cent of the disk, of which the larger counts, the store takes no
+     * values; until there is a twentieth more again. NULL: it knows no disk.
+     */
+    void (*set_floor)(struct sw_store *store, uint64_t free_bytes_min, uint32_t free_percent_min);
+    /*
      * Tells what the store counts of itself, each with a name as Prometheus has them, a help text, and whether it is a
      * "counter" or a "gauge". NULL: nothing.
      */

@@ -262,6 +262,23 @@ static enum sw_status fault_info(struct sw_store *store, struct sw_store_info *i
     return under->info(under, info, error);
 }
 
+static void fault_set_floor(struct sw_store *store, uint64_t free_bytes_min, uint32_t free_percent_min)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    if (under->set_floor)
+        under->set_floor(under, free_bytes_min, free_percent_min);
+}
+
+static void fault_statistics(struct sw_store *store,
+                             void (*visit)(const char *name, const char *type, const char *help, double value,
+                                           void *visit_data),
+                             void *visit_data)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    if (under->statistics)
+        under->statistics(under, visit, visit_data);
+}
+
 static void fault_close(struct sw_store *store)
 {
     struct fault_store *self = (struct fault_store *)store;
@@ -286,6 +303,8 @@ enum sw_status sw_store_fault_open(struct sw_store *under, const struct sw_store
         .put_batch = fault_put_batch,
         .sync = fault_sync,
         .info = fault_info,
+        .set_floor = fault_set_floor,
+        .statistics = fault_statistics,
         .close = fault_close,
     };
     self->under = under;

@@ -34,7 +34,7 @@
 #define OPEN_FILES_MIN 64
 #define OPEN_FILES_MAX 8192
 /* Writes are refused below this much free disk, so that what has been taken in can still be flushed and compacted. */
-#define FREE_BYTES_MIN ((uint64_t)256 << 20)
+#define FREE_BYTES_MIN ((uint64_t)256 << 20) /* where nothing else is said */
 /* After a write that failed, the store calls itself not writable for so long. */
 #define FAILURE_MEMORY_US ((uint64_t)30 * 1000000)
 /* How long close waits for values that are still held. */
@@ -60,6 +60,9 @@ struct rocksdb_store {
     rocksdb_writeoptions_t *write;
     atomic_size_t values_held;
     atomic_uint_fast64_t failed_at_us; /* the last write that failed; 0: none */
+    atomic_uint_fast64_t free_bytes_min;
+    atomic_uint free_percent_min;
+    atomic_bool full; /* below these, and not yet far enough above */
 
     pthread_mutex_t sync_lock;
     pthread_cond_t sync_done;
@@ -174,23 +177,40 @@ static enum sw_status store_contains(struct sw_store *store, const struct sw_key
 
 /* ---- writing ---- */
 
-/* Bytes that this process may still write to the store's file system. */
-static uint64_t free_bytes(const struct rocksdb_store *self)
+/* Looks at the store's file system. Whether it has too little left to write; *left, and *floor, are in bytes. */
+static bool is_full(struct rocksdb_store *self, uint64_t *left, uint64_t *floor)
 {
     struct statvfs fs;
+    *left = UINT64_MAX;
+    *floor = atomic_load(&self->free_bytes_min);
     if (statvfs(self->path, &fs) != 0)
-        return UINT64_MAX; /* the write itself will tell */
-    return (uint64_t)fs.f_bavail * fs.f_frsize;
+        return false; /* the write itself will tell */
+    *left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    const uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 100 * atomic_load(&self->free_percent_min);
+    if (part > *floor)
+        *floor = part;
+    if (*left < *floor)
+        atomic_store(&self->full, true);
+    else if (*left >= *floor + *floor / 20)
+        atomic_store(&self->full, false);
+    return atomic_load(&self->full);
+}
+
+static void store_set_floor(struct sw_store *store, uint64_t free_bytes_min, uint32_t free_percent_min)
+{
+    struct rocksdb_store *self = (struct rocksdb_store *)store;
+    atomic_store(&self->free_bytes_min, free_bytes_min);
+    atomic_store(&self->free_percent_min, free_percent_min);
 }
 
 static enum sw_status store_put_batch(struct sw_store *store, const struct sw_key *keys, const uint8_t *const *values,
                                       const size_t *values_bytes, size_t count, struct sw_error *error)
 {
     struct rocksdb_store *self = (struct rocksdb_store *)store;
-    uint64_t left = free_bytes(self);
-    if (left < FREE_BYTES_MIN)
+    uint64_t left, floor;
+    if (is_full(self, &left, &floor))
         return sw_error_set(error, SW_NO_SPACE, "%s: disk full: %llu MiB are free and %llu MiB are kept in reserve",
-                            self->path, (unsigned long long)(left >> 20), (unsigned long long)(FREE_BYTES_MIN >> 20));
+                            self->path, (unsigned long long)(left >> 20), (unsigned long long)(floor >> 20));
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     for (size_t i = 0; i < count; i++)
         rocksdb_writebatch_put(batch, (const char *)keys[i].bytes, SW_KEY_BYTES, (const char *)values[i],
@@ -271,9 +291,9 @@ static enum sw_status store_info(struct sw_store *store, struct sw_store_info *i
                          property(self, "rocksdb.total-blob-file-size") +
                          property(self, "rocksdb.cur-size-all-mem-tables");
     uint64_t failed_at_us = atomic_load(&self->failed_at_us);
-    info->free_bytes = free_bytes(self);
-    info->writable =
-        info->free_bytes >= FREE_BYTES_MIN && (failed_at_us == 0 || sw_clock_us() - failed_at_us > FAILURE_MEMORY_US);
+    uint64_t floor;
+    info->writable = !is_full(self, &info->free_bytes, &floor) &&
+                     (failed_at_us == 0 || sw_clock_us() - failed_at_us > FAILURE_MEMORY_US);
     return SW_OK;
 }
 
@@ -483,6 +503,7 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
         store_free(self);
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
     }
+    atomic_init(&self->free_bytes_min, FREE_BYTES_MIN);
     self->options = make_options();
     self->read = rocksdb_readoptions_create();
     rocksdb_readoptions_set_verify_checksums(self->read, 0);
@@ -505,6 +526,7 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
         .put_batch = store_put_batch,
         .sync = store_sync,
         .info = store_info,
+        .set_floor = store_set_floor,
         .statistics = store_statistics,
         .close = store_close,
     };
