@@ -304,3 +304,11 @@ struct sw_key node_put(struct node *node, uint32_t number, size_t bytes)
     free(value);
     return key;
 }
+
+enum sw_status node_store_info(struct sw_store *store, struct sw_store_info *info, struct sw_error *error)
+{
+    (void)store;
+    (void)error;
+    *info = (struct sw_store_info){.writable = true};
+    return SW_OK;
+}

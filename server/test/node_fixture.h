@@ -82,4 +82,7 @@ uint8_t *value_make(uint32_t number, size_t bytes);
 /* Puts value_make(number, bytes) into the node's RocksDB and returns its key. */
 struct sw_key node_put(struct node *node, uint32_t number, size_t bytes);
 
+/* The info of a test's own store: empty, and writable. */
+enum sw_status node_store_info(struct sw_store *store, struct sw_store_info *info, struct sw_error *error);
+
 #endif

@@ -73,6 +73,8 @@ static int setup(void **state)
     fixture->node = node_new();
     fixture->store.store = *fixture->node->rocksdb; /* what is not counted is never called here */
     fixture->store.store.get = counting_get;
+    fixture->store.store.info = node_store_info;
+    fixture->store.store.set_floor = NULL;
     fixture->store.under = fixture->node->rocksdb;
     fixture->node->store = &fixture->store.store;
     for (uint32_t i = 0; i < SYMBOLS; i++)

@@ -486,6 +486,7 @@ static void test_a_look_up_that_fails_is_answered_as_a_read_that_fails(void **st
     struct node *node = node_new();
     struct half_blind_store blind = {.store = {.size = sizeof(struct sw_store),
                                                .get = half_blind_get,
+                                               .info = node_store_info,
                                                .contains = half_blind_contains,
                                                .sync = half_blind_sync},
                                      .under = node->rocksdb};

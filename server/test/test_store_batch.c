@@ -318,6 +318,7 @@ static void test_failures_of_the_store_fail_the_call_and_are_logged(void **state
     struct node *node = node_new();
     struct failing_store failing = {.store = {.size = sizeof(struct sw_store),
                                               .get = failing_get,
+                                              .info = node_store_info,
                                               .contains = failing_contains,
                                               .put_batch = failing_put,
                                               .sync = failing_sync},
