@@ -48,8 +48,6 @@ struct sw_config {
     struct sw_config_access read_access, store_access, admin_access;
     uint64_t disk_free_bytes_min;
     uint64_t disk_free_percent_min;
-    uint64_t scrub_bytes_per_second;
-    uint64_t scrub_interval_hours; /* 0: only when it is asked for */
     char *http_listen;
     bool access_log;
     uint64_t workers;

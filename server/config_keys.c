@@ -82,7 +82,7 @@ const struct config_key sw_config_keys[] = {
     {"store-tokens", CONFIG_TEXT, CONFIG_ACCESS, AT(store_access.tokens), "FILE", NULL, 0, 0, RELOADABLE,
      "Who may store: as read-tokens"},
     {"admin-identities", CONFIG_LIST, CONFIG_ACCESS, AT(admin_access.identities), "NAME,...", NULL, 0, 0, RELOADABLE,
-     "Who may delete, scrub and back up, beside who can open the socket in the data folder: as read-identities"},
+     "Who may do everything, beside who can open the socket in the data folder: as read-identities"},
     {"admin-tokens", CONFIG_TEXT, CONFIG_ACCESS, AT(admin_access.tokens), "FILE", NULL, 0, 0, RELOADABLE,
      "The same: as read-tokens"},
 
@@ -90,10 +90,6 @@ const struct config_key sw_config_keys[] = {
      "Free disk below which the node takes no symbols, and goes on to serve"},
     {"disk-free-percent-min", CONFIG_COUNT, CONFIG_DISK, AT(disk_free_percent_min), "N", "1", 0, 99, RELOADABLE,
      "The same in per cent of the disk; the larger counts"},
-    {"scrub-bytes-per-second", CONFIG_SIZE, CONFIG_DISK, AT(scrub_bytes_per_second), "SIZE", "32M", 4096, TIB,
-     RELOADABLE, "How fast a serving node's symbols are checked against their keys"},
-    {"scrub-interval-hours", CONFIG_COUNT, CONFIG_DISK, AT(scrub_interval_hours), "N", "0", 0, 87600, RELOADABLE,
-     "Hours from one such check to the next; 0: only when it is asked for"},
 
     {"http-listen", CONFIG_TEXT, CONFIG_WATCHING, AT(http_listen), "HOST:PORT", NULL, 0, 0, FIXED,
      "Address for /metrics, /livez and /readyz over plain HTTP"},
