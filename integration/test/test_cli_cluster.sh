@@ -109,6 +109,17 @@ contains "a bad key on the command line is named" "\"0${first#?}\"" "$(head -n 1
 
 # ---- nodes ----
 
+"$bin/symwave" --nodes nodes.yaml nodes --watch=0.1 >watched &
+watch_pid=$!
+until [[ $(grep -c '^ID ' watched) -ge 3 ]]; do
+    sleep 0.05
+done
+kill -INT "$watch_pid"
+status=0
+wait "$watch_pid" || status=$?
+equal "nodes --watch ends with Ctrl-C, and well" 0 "$status"
+equal "nodes --watch uses no escapes in a pipe" 0 "$(grep -c $'\033' watched || true)"
+equal "nodes --watch asks all nodes each time" 0 "$(($(grep -c '^node-' watched) % ${#ids[@]}))"
 symwave --nodes nodes.yaml nodes --json
 equal "nodes ends with 0" 0 "$status"
 reports "nodes: all serve and hold all" "true true $piece_count" \
