@@ -14,11 +14,13 @@ ghz_module=github.com/bojand/ghz/cmd/ghz@v0.117.0
 packages=(
     gcc g++ libc6-dev cmake ninja-build pkg-config
     protobuf-compiler protobuf-c-compiler libprotobuf-dev libprotobuf-c-dev
-    libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libmicrohttpd-dev libcmocka-dev
+    libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libmicrohttpd-dev libsystemd-dev libcmocka-dev
     jq time
 )
 # To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
 test_packages=(b3sum openssl curl clang libclang-rt-14-dev clang-format)
+# To make Debian packages and look at them.
+package_packages=(debootstrap dpkg-dev file lintian)
 # What the benchmarks measure beside, and what draws their plot.
 bench_packages=(nginx-light aria2 curl python3-grpcio python3-protobuf rocksdb-tools gnuplot-nox)
 
@@ -75,7 +77,8 @@ case "$*" in
     packages+=("${bench_packages[@]}")
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
-*) die "usage: ${0##*/} [--tests | --bench]" ;;
+--package) packages+=("${package_packages[@]}") ;;
+*) die "usage: ${0##*/} [--tests | --bench | --package]" ;;
 esac
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
     die "this is not Debian; install what these packages hold: ${packages[*]}, and grpcurl for the tests"

@@ -6,6 +6,7 @@
 #   asan      address, leak and undefined-behaviour sanitizers: unit and integration tests
 #   tsan      thread sanitizer: the same
 #   fuzz      each fuzz target for some seconds
+#   package   Debian packages in a fresh Debian root; as root only
 #
 # The last line says "N passed, N failed"; the exit status is 0 only where nothing failed.
 set -euo pipefail
@@ -13,12 +14,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 presets=("$@")
 if ((${#presets[@]} == 0)); then
-    presets=(release clang asan tsan fuzz)
+    presets=(release clang asan tsan fuzz package)
 fi
 for preset in "${presets[@]}"; do
     case $preset in
-    release | clang | asan | tsan | fuzz) ;;
-    *) die "there is no preset \"$preset\": release, clang, asan, tsan, fuzz" ;;
+    release | clang | asan | tsan | fuzz | package) ;;
+    *) die "there is no preset \"$preset\": release, clang, asan, tsan, fuzz, package" ;;
     esac
 done
 
@@ -53,8 +54,23 @@ run_tests() {
     skipped=$((skipped + left_out))
 }
 
+# Counts the packages' test, which is one.
+run_package_test() {
+    local status=0
+    run "$root/integration/package_test.sh" || status=$?
+    case $status in
+    0) passed=$((passed + 1)) ;;
+    77) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+    esac
+}
+
 for preset in "${presets[@]}"; do
     printf '\n== %s ==\n' "$preset"
+    if [[ $preset == package ]]; then
+        run_package_test
+        continue
+    fi
     if ! run cmake --preset "$preset" || ! run cmake --build --preset "$preset" -j "$jobs"; then
         echo "preset $preset does not build"
         failed=$((failed + 1))

@@ -1,6 +1,7 @@
 #include "server/disk.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "server/notify.h"
 #include <stdlib.h>
 
 #define LOOK_US 1000000
@@ -37,6 +38,7 @@ static void *run(void *user_data)
     while (!disk->ends) {
         pthread_mutex_unlock(&disk->lock);
         look(disk);
+        sw_notify_alive(); /* the store answers */
         pthread_mutex_lock(&disk->lock);
         if (!disk->ends)
             sw_cond_wait_until(&disk->changed, &disk->lock, sw_clock_us() + LOOK_US);

@@ -1,5 +1,6 @@
 /* symwaved: one node. Starts, waits for SIGTERM or SIGINT, stops; and reads its configuration again at SIGHUP. */
 #include "server/daemon.h"
+#include "server/notify.h"
 #include "server/watching.h"
 #include "symwave/client.h"
 #include <inttypes.h>
@@ -74,8 +75,11 @@ static int wait_for_signal(struct running *running, const sigset_t *signals)
 {
     int received = 0;
     while (sigwait(signals, &received) != 0 || received == SIGHUP)
-        if (received == SIGHUP)
+        if (received == SIGHUP) {
+            sw_notify_reloading();
             reload(running);
+            sw_notify_ready("serving");
+        }
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     return received;
 }
@@ -92,12 +96,14 @@ static void address_of(const char *listen, int port, char *out, size_t out_bytes
 
 static void log_started(const struct sw_logger *logger, const struct sw_config *config, int port)
 {
-    char address[300], node[600], quoted_address[600], data[1100];
+    char address[300], node[600], quoted_address[600], data[1100], text[320];
     address_of(config->listen, port, address, sizeof(address));
     sw_log(logger, SW_LOG_INFO, "node started", "node=%s address=%s data=%s version=%s",
            sw_log_quote(config->node_id, node, sizeof(node)),
            sw_log_quote(address, quoted_address, sizeof(quoted_address)),
            sw_log_quote(config->data, data, sizeof(data)), SYMWAVE_VERSION);
+    snprintf(text, sizeof(text), "serving on %s", address);
+    sw_notify_ready(text);
 }
 
 /* Opens the store, with what faults it is to have. */
@@ -145,6 +151,7 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     int received = wait_for_signal(&running, signals);
     sw_log(logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%" PRIu64,
            sw_log_quote(config->node_id, node, sizeof(node)), received, running.config.grace_ms);
+    sw_notify_stopping();
     sw_watching_set(watching, SW_WATCHED_STOPPING, running.daemon);
     if (config->store_fault)
         sw_store_fault_end_waits(store);

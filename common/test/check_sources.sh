@@ -29,6 +29,7 @@ only_in 'yaml\.h' common/node_list_yaml.c server/config_yaml.c
 only_in 'jansson\.h' client/io/report_json.c client/files/layout_json.c client/cli/json_output.c \
     client/cli/trace_file.c
 only_in 'microhttpd\.h' server/http.c
+only_in 'systemd/' server/notify.c
 only_in 'openssl/' common/tls_files.c
 only_in 'argp\.h' server/config.c client/cli/cli.h
 
