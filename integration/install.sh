@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing to build Symwave (no argument), to build it and run all its tests (--tests), or to run its
-# benchmarks (--bench): Debian packages through apt, grpcurl and ghz through Go. Prints what it does; does nothing where
-# nothing is missing.
+# Installs what is missing to build Symwave (no argument), to build it and run all its tests (--tests), to run its
+# benchmarks (--bench), or to make packages of it (--package): Debian packages through apt, grpcurl and ghz through Go.
+# Prints what it does; does nothing where nothing is missing.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
