@@ -73,6 +73,9 @@ static const struct sw_metrics_method method_names[] = {
     {"/symwave.v1.SymbolStore/RetrieveBatch", "server_stream"},
     {"/symwave.v1.SymbolStore/StoreBatch", "client_stream"},
     {"/symwave.v1.SymbolStore/GetNodeInfo", "unary"},
+    {"/symwave.v1.SymbolStore/DeleteBatch", "unary"},
+    {"/symwave.v1.Admin/Backup", "unary"},
+    {"/symwave.v1.Admin/Compact", "unary"},
     {"/grpc.health.v1.Health/Check", "unary"},
     {"/grpc.health.v1.Health/Watch", "server_stream"},
     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "bidi_stream"},
@@ -92,6 +95,9 @@ static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method m
         {&sw_retrieve_batch_handler, &daemon->service, SW_ROLE_READ, false},
         {&sw_store_batch_handler, &daemon->service, SW_ROLE_STORE, false},
         {&sw_get_node_info_handler, &daemon->service, SW_ROLE_READ, false},
+        {&sw_delete_batch_handler, &daemon->service, SW_ROLE_ADMIN, false},
+        {&sw_backup_handler, &daemon->service, SW_ROLE_ADMIN, false},
+        {&sw_compact_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_health_check_handler, daemon->health, SW_ROLE_NONE, true},
         {&sw_health_watch_handler, daemon->health, SW_ROLE_NONE, true},
         {&sw_reflection_handler, daemon->reflection, SW_ROLE_READ, false},
@@ -246,6 +252,8 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     if (status == SW_OK)
         status = sw_pool_new(1, "sw-info", &daemon->service.info_pool, error);
     if (status == SW_OK)
+        status = sw_pool_new(1, "sw-admin", &daemon->service.admin_pool, error);
+    if (status == SW_OK)
         status = sw_rpc_loop_new(&daemon->loop, error);
     if (status == SW_OK) {
         daemon->health = sw_health_new(&daemon->service);
@@ -360,6 +368,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
     sw_rpc_server_free(daemon->server);
     sw_pool_free(daemon->service.pool); /* a task may still be on its last lines */
     sw_pool_free(daemon->service.info_pool);
+    sw_pool_free(daemon->service.admin_pool);
     sw_reflection_free(daemon->reflection);
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */

@@ -24,7 +24,10 @@ enum subject {
 };
 
 static const char write_name[] = "symwave.v1.SymbolStore/write";
-static const char *const service_names[] = {"", "symwave.v1.SymbolStore", "grpc.health.v1.Health",
+static const char *const service_names[] = {"",
+                                            "symwave.v1.SymbolStore",
+                                            "symwave.v1.Admin",
+                                            "grpc.health.v1.Health",
                                             "grpc.reflection.v1.ServerReflection",
                                             "grpc.reflection.v1alpha.ServerReflection"};
 

@@ -30,6 +30,7 @@ struct sw_service {
     struct sw_store *store;
     struct sw_pool *pool;
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
+    struct sw_pool *admin_pool; /* one thread, for what takes minutes */
     const char *node_id;
     const struct sw_logger *logger;
     struct sw_metrics *metrics;
@@ -80,5 +81,8 @@ extern const struct sw_rpc_server_handler sw_batch_get_values_handler;
 extern const struct sw_rpc_server_handler sw_retrieve_batch_handler;
 extern const struct sw_rpc_server_handler sw_store_batch_handler;
 extern const struct sw_rpc_server_handler sw_get_node_info_handler;
+extern const struct sw_rpc_server_handler sw_delete_batch_handler;
+extern const struct sw_rpc_server_handler sw_backup_handler;
+extern const struct sw_rpc_server_handler sw_compact_handler;
 
 #endif

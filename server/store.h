@@ -61,6 +61,16 @@ struct sw_store {
                        void (*visit)(const char *name, const char *type, const char *help, double value,
                                      void *visit_data),
                        void *visit_data);
+    /* Takes values out, all or none; as put_batch is durable. Keys that are not there are passed over. SW_IO_ERROR. */
+    enum sw_status (*delete_batch)(struct sw_store *store, const struct sw_key *keys, size_t count,
+                                   struct sw_error *error);
+    /*
+     * Makes a copy of the store as it is, durable, in a folder that does not exist. SW_INVALID_ARGUMENT where it does,
+     * SW_IO_ERROR, SW_NO_SPACE.
+     */
+    enum sw_status (*backup)(struct sw_store *store, const char *path, struct sw_error *error);
+    /* Gives back the disk space of what was deleted; takes long. SW_IO_ERROR. */
+    enum sw_status (*compact)(struct sw_store *store, struct sw_error *error);
     /* Closes the store and frees it. After every value has been released. */
     void (*close)(struct sw_store *store);
 };

@@ -262,6 +262,25 @@ static enum sw_status fault_info(struct sw_store *store, struct sw_store_info *i
     return under->info(under, info, error);
 }
 
+static enum sw_status fault_delete_batch(struct sw_store *store, const struct sw_key *keys, size_t count,
+                                         struct sw_error *error)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    return under->delete_batch(under, keys, count, error);
+}
+
+static enum sw_status fault_backup(struct sw_store *store, const char *path, struct sw_error *error)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    return under->backup(under, path, error);
+}
+
+static enum sw_status fault_compact(struct sw_store *store, struct sw_error *error)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    return under->compact(under, error);
+}
+
 static void fault_set_floor(struct sw_store *store, uint64_t free_bytes_min, uint32_t free_percent_min)
 {
     struct sw_store *under = ((struct fault_store *)store)->under;
@@ -304,6 +323,9 @@ enum sw_status sw_store_fault_open(struct sw_store *under, const struct sw_store
         .sync = fault_sync,
         .info = fault_info,
         .set_floor = fault_set_floor,
+        .delete_batch = fault_delete_batch,
+        .backup = fault_backup,
+        .compact = fault_compact,
         .statistics = fault_statistics,
         .close = fault_close,
     };

@@ -1,17 +1,17 @@
 /*
- * The RocksDB store: symbols in blob files, their keys in a small LSM tree. The one file that knows RocksDB.
+ * The RocksDB store: symbols in blob files, their keys in a small LSM tree. What those who run a node want of it is in
+ * store_rocksdb_admin.c; nothing else knows RocksDB.
  *
- * A value is never changed and never deleted, so nothing here rewrites values: they go to the log, to a memtable, and
- * once to a blob file, while compactions move 50-byte references. Checksums are not verified when a value is read: its
- * key is its hash, and whoever asks checks that.
+ * A value is never changed and hardly ever deleted, so nothing here rewrites values: they go to the log, to a memtable,
+ * and once to a blob file, while compactions move 50-byte references. Checksums are not verified when a value is read:
+ * its key is its hash, and whoever asks checks that.
  */
 #include "common/clock.h"
-#include "server/store.h"
+#include "server/store_rocksdb_core.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
-#include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,35 +50,14 @@ struct sync_waiter {
     struct sw_error error;
 };
 
-struct rocksdb_store {
-    struct sw_store store;
-    char *path;
-    rocksdb_t *db;
-    rocksdb_options_t *options;
-    rocksdb_readoptions_t *read;
-    rocksdb_readoptions_t *read_cached;
-    rocksdb_writeoptions_t *write;
-    atomic_size_t values_held;
-    atomic_uint_fast64_t failed_at_us; /* the last write that failed; 0: none */
-    atomic_uint_fast64_t free_bytes_min;
-    atomic_uint free_percent_min;
-    atomic_bool full; /* below these, and not yet far enough above */
-
-    pthread_mutex_t sync_lock;
-    pthread_cond_t sync_done;
-    /* under sync_lock */
-    struct sync_waiter *sync_waiters; /* not yet covered by a sync */
-    bool syncing;
-};
-
 /* What a value's release needs. */
 struct held_value {
     struct rocksdb_store *store;
     rocksdb_pinnableslice_t *slice;
 };
 
-/* Takes RocksDB's message and makes a status of it. */
-static enum sw_status fail(const struct rocksdb_store *self, const char *what, char *message, struct sw_error *error)
+enum sw_status sw_store_rocksdb_fail(const struct rocksdb_store *self, const char *what, char *message,
+                                     struct sw_error *error)
 {
     enum sw_status status = SW_IO_ERROR;
     if (strstr(message, "No space left") || strstr(message, "quota exceeded"))
@@ -129,7 +108,7 @@ static enum sw_status store_get(struct sw_store *store, const struct sw_key *key
     rocksdb_pinnableslice_t *slice =
         rocksdb_get_pinned(self->db, self->read, (const char *)key->bytes, SW_KEY_BYTES, &message);
     if (!slice)
-        return message ? fail(self, "read", message, error) : SW_OK;
+        return message ? sw_store_rocksdb_fail(self, "read", message, error) : SW_OK;
     size_t bytes_count;
     const char *bytes = rocksdb_pinnableslice_value(slice, &bytes_count);
     if (bytes_count < BLOB_BYTES_MIN)
@@ -167,7 +146,7 @@ static enum sw_status store_contains(struct sw_store *store, const struct sw_key
         message = NULL;
         slice = rocksdb_get_pinned(self->db, self->read, (const char *)key->bytes, SW_KEY_BYTES, &message);
         if (message)
-            return fail(self, "look up", message, error);
+            return sw_store_rocksdb_fail(self, "look up", message, error);
     }
     *held = slice != NULL;
     if (slice)
@@ -221,7 +200,7 @@ static enum sw_status store_put_batch(struct sw_store *store, const struct sw_ke
     if (!message)
         return SW_OK;
     atomic_store(&self->failed_at_us, sw_clock_us());
-    return fail(self, "write", message, error);
+    return sw_store_rocksdb_fail(self, "write", message, error);
 }
 
 /*
@@ -235,7 +214,7 @@ static enum sw_status sync_log(struct rocksdb_store *self, struct sw_error *erro
     if (!message)
         return SW_OK;
     atomic_store(&self->failed_at_us, sw_clock_us());
-    return fail(self, "sync the log", message, error);
+    return sw_store_rocksdb_fail(self, "sync the log", message, error);
 }
 
 static enum sw_status store_sync(struct sw_store *store, struct sw_error *error)
@@ -275,7 +254,7 @@ static enum sw_status store_sync(struct sw_store *store, struct sw_error *error)
 
 /* ---- the whole ---- */
 
-static uint64_t property(const struct rocksdb_store *self, const char *name)
+uint64_t sw_store_rocksdb_property(const struct rocksdb_store *self, const char *name)
 {
     uint64_t value = 0;
     return rocksdb_property_int(self->db, name, &value) == 0 ? value : 0;
@@ -285,11 +264,11 @@ static enum sw_status store_info(struct sw_store *store, struct sw_store_info *i
 {
     struct rocksdb_store *self = (struct rocksdb_store *)store;
     (void)error;
-    info->symbol_count = property(self, "rocksdb.estimate-num-keys");
+    info->symbol_count = sw_store_rocksdb_property(self, "rocksdb.estimate-num-keys");
     /* What is in a memtable is on disk in the log. */
-    info->stored_bytes = property(self, "rocksdb.total-sst-files-size") +
-                         property(self, "rocksdb.total-blob-file-size") +
-                         property(self, "rocksdb.cur-size-all-mem-tables");
+    info->stored_bytes = sw_store_rocksdb_property(self, "rocksdb.total-sst-files-size") +
+                         sw_store_rocksdb_property(self, "rocksdb.total-blob-file-size") +
+                         sw_store_rocksdb_property(self, "rocksdb.cur-size-all-mem-tables");
     uint64_t failed_at_us = atomic_load(&self->failed_at_us);
     uint64_t floor;
     info->writable = !is_full(self, &info->free_bytes, &floor) &&
@@ -297,40 +276,20 @@ static enum sw_status store_info(struct sw_store *store, struct sw_store_info *i
     return SW_OK;
 }
 
-static void store_statistics(struct sw_store *store,
-                             void (*visit)(const char *name, const char *type, const char *help, double value,
-                                           void *visit_data),
-                             void *visit_data)
+enum sw_status sw_store_rocksdb_sync_parent(const char *path, struct sw_error *error)
 {
-    static const struct {
-        const char *property, *name, *help;
-    } gauges[] = {
-        {"rocksdb.estimate-num-keys", "rocksdb_estimate_num_keys", "Keys, estimated."},
-        {"rocksdb.estimate-live-data-size", "rocksdb_estimate_live_data_bytes", "Bytes of live data in tables."},
-        {"rocksdb.total-sst-files-size", "rocksdb_total_sst_files_bytes", "Bytes of all tables."},
-        {"rocksdb.num-blob-files", "rocksdb_num_blob_files", "Blob files."},
-        {"rocksdb.total-blob-file-size", "rocksdb_total_blob_file_bytes", "Bytes of all blob files."},
-        {"rocksdb.live-blob-file-size", "rocksdb_live_blob_file_bytes", "Bytes of blob files with live values."},
-        {"rocksdb.cur-size-all-mem-tables", "rocksdb_mem_tables_bytes", "Bytes of memtables."},
-        {"rocksdb.num-immutable-mem-table", "rocksdb_num_immutable_mem_tables", "Memtables that wait to be flushed."},
-        {"rocksdb.mem-table-flush-pending", "rocksdb_mem_table_flush_pending", "1 while a flush waits."},
-        {"rocksdb.num-running-flushes", "rocksdb_num_running_flushes", "Flushes that run."},
-        {"rocksdb.num-running-compactions", "rocksdb_num_running_compactions", "Compactions that run."},
-        {"rocksdb.estimate-pending-compaction-bytes", "rocksdb_estimate_pending_compaction_bytes",
-         "Bytes that compactions have to rewrite."},
-        {"rocksdb.background-errors", "rocksdb_background_errors", "Errors of background work since the start."},
-        {"rocksdb.is-write-stopped", "rocksdb_is_write_stopped", "1 while writes are stopped."},
-        {"rocksdb.actual-delayed-write-rate", "rocksdb_actual_delayed_write_rate",
-         "Bytes a second to which writes are slowed down; 0: they are not."},
-        {"rocksdb.block-cache-capacity", "rocksdb_block_cache_capacity_bytes", "Bytes that the block cache may have."},
-        {"rocksdb.block-cache-usage", "rocksdb_block_cache_usage_bytes", "Bytes in the block cache."},
-        {"rocksdb.block-cache-pinned-usage", "rocksdb_block_cache_pinned_usage_bytes", "... of those, pinned ones."},
-    };
-    const struct rocksdb_store *self = (struct rocksdb_store *)store;
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        visit(gauges[i].name, "gauge", gauges[i].help, (double)property(self, gauges[i].property), visit_data);
-    visit("symwave_store_values_held", "gauge", "Values that calls hold.", (double)atomic_load(&self->values_held),
-          visit_data);
+    char *copy = strdup(path);
+    if (!copy)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
+    const char *parent = dirname(copy);
+    enum sw_status status = SW_OK;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL) /* EINVAL: a file system that syncs no folders */
+        status = sw_error_set(error, SW_IO_ERROR, "cannot sync the folder %s: %s", parent, strerror(errno));
+    if (fd >= 0)
+        close(fd); /* one that may not be read was made by someone else, who owns its durability */
+    free(copy);
+    return status;
 }
 
 /* Frees what open has made so far. */
@@ -420,23 +379,6 @@ static rocksdb_options_t *make_options(void)
     return options;
 }
 
-/* Makes a folder's entry in its parent durable: without it, a crash may take the folder with all that was synced. */
-static enum sw_status sync_parent(const char *path, struct sw_error *error)
-{
-    char *copy = strdup(path);
-    if (!copy)
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
-    const char *parent = dirname(copy);
-    enum sw_status status = SW_OK;
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL) /* EINVAL: a file system that syncs no folders */
-        status = sw_error_set(error, SW_IO_ERROR, "cannot sync the folder %s: %s", parent, strerror(errno));
-    if (fd >= 0)
-        close(fd); /* one that may not be read was made by someone else, who owns its durability */
-    free(copy);
-    return status;
-}
-
 /* Makes the folder where it is missing, and says plainly what is wrong with one that cannot be used. */
 static enum sw_status prepare_folder(const char *path, struct sw_error *error)
 {
@@ -452,7 +394,7 @@ static enum sw_status prepare_folder(const char *path, struct sw_error *error)
         return sw_error_set(error, SW_IO_ERROR, "the data folder %s is a file; name a folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         return sw_error_set(error, SW_IO_ERROR, "cannot write to the data folder %s: %s", path, strerror(errno));
-    return sync_parent(path, error);
+    return sw_store_rocksdb_sync_parent(path, error);
 }
 
 /* The process that has locked a folder's LOCK file, 0 where that cannot be told. */
@@ -480,7 +422,7 @@ static enum sw_status open_failed(const struct rocksdb_store *self, char *messag
     /* Closing the file would give up a lock of this very process, hence only where it is another's. */
     pid_t holder = strstr(message, "LOCK") ? lock_holder(self->path) : 0;
     if (!holder)
-        return fail(self, "cannot open the store", message, error);
+        return sw_store_rocksdb_fail(self, "cannot open the store", message, error);
     rocksdb_free(message);
     return sw_error_set(error, SW_IO_ERROR,
                         "the data folder %s is in use by process %ld; stop it, or name another folder", self->path,
@@ -527,7 +469,10 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
         .sync = store_sync,
         .info = store_info,
         .set_floor = store_set_floor,
-        .statistics = store_statistics,
+        .delete_batch = sw_store_rocksdb_delete_batch,
+        .backup = sw_store_rocksdb_backup,
+        .compact = sw_store_rocksdb_compact,
+        .statistics = sw_store_rocksdb_statistics,
         .close = store_close,
     };
     *store = &self->store;

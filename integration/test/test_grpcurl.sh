@@ -68,9 +68,9 @@ short=$(head -c 31 /dev/zero | base64 -w 0)
 
 capture "$grpcurl" -plaintext "$address" list
 equal "list names every service" \
-    "$(printf '%s\n' $health grpc.reflection.v1.ServerReflection grpc.reflection.v1alpha.ServerReflection $store)" "$out"
+    "$(printf '%s\n' $health grpc.reflection.v1.ServerReflection grpc.reflection.v1alpha.ServerReflection symwave.v1.Admin $store)" "$out"
 capture "$grpcurl" -plaintext "$address" list $store
-equal "list names the four RPCs" "$(printf "$store.%s\n" BatchGetValues GetNodeInfo RetrieveBatch StoreBatch)" "$out"
+equal "list names the five RPCs" "$(printf "$store.%s\n" BatchGetValues DeleteBatch GetNodeInfo RetrieveBatch StoreBatch)" "$out"
 capture "$grpcurl" -plaintext "$address" describe $store
 contains "describe shows a server-streaming RPC" \
     "rpc RetrieveBatch ( .symwave.v1.RetrieveBatchRequest ) returns ( stream .symwave.v1.RetrieveBatchResponse );" "$out"
@@ -83,7 +83,7 @@ contains "describe of what is not there says so" "not found" "$err"
 for version in v1 v1alpha; do
     reflection=grpc.reflection.$version.ServerReflection
     ask $reflection/ServerReflectionInfo '{"list_services": ""}'
-    answers "reflection $version lists the services" "4" '.[0].listServicesResponse.service | length'
+    answers "reflection $version lists the services" "5" '.[0].listServicesResponse.service | length'
     ask $reflection/ServerReflectionInfo '{"file_containing_symbol": "symwave.v1.Symbol"}' \
         '{"file_containing_symbol": "symwave.v1.Nothing"}'
     answers "reflection $version has the file of a message" "1" '.[0].fileDescriptorResponse.fileDescriptorProto | length'

@@ -164,7 +164,8 @@ static void assert_error(Response *response, int code)
 static void test_services_are_listed(void **state)
 {
     static const char *const services[] = {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-                                           "grpc.reflection.v1alpha.ServerReflection", "symwave.v1.SymbolStore"};
+                                           "grpc.reflection.v1alpha.ServerReflection", "symwave.v1.Admin",
+                                           "symwave.v1.SymbolStore"};
     static const char *const methods[] = {V1, V1ALPHA};
     for (size_t i = 0; i < 2; i++) {
         struct stream *stream = stream_open(*state, methods[i]);
@@ -173,8 +174,8 @@ static void test_services_are_listed(void **state)
         assert_string_equal(response->valid_host, "a host");
         assert_string_equal(response->original_request->list_services, "*");
         assert_int_equal(response->message_response_case, ANSWER(LIST_SERVICES_RESPONSE));
-        assert_int_equal(response->list_services_response->n_service, 4);
-        for (size_t s = 0; s < 4; s++)
+        assert_int_equal(response->list_services_response->n_service, 5);
+        for (size_t s = 0; s < 5; s++)
             assert_string_equal(response->list_services_response->service[s]->name, services[s]);
         grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
         struct reply reply = stream_close(stream);
