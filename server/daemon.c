@@ -76,6 +76,7 @@ static const struct sw_metrics_method method_names[] = {
     {"/symwave.v1.SymbolStore/DeleteBatch", "unary"},
     {"/symwave.v1.Admin/Backup", "unary"},
     {"/symwave.v1.Admin/Compact", "unary"},
+    {"/symwave.v1.Admin/Scrub", "server_stream"},
     {"/grpc.health.v1.Health/Check", "unary"},
     {"/grpc.health.v1.Health/Watch", "server_stream"},
     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "bidi_stream"},
@@ -98,6 +99,7 @@ static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method m
         {&sw_delete_batch_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_backup_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_compact_handler, &daemon->service, SW_ROLE_ADMIN, false},
+        {&sw_scrub_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_health_check_handler, daemon->health, SW_ROLE_NONE, true},
         {&sw_health_watch_handler, daemon->health, SW_ROLE_NONE, true},
         {&sw_reflection_handler, daemon->reflection, SW_ROLE_READ, false},
@@ -247,6 +249,7 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
         return sw_error_set(error, SW_NO_MEMORY, "no memory for metrics");
     }
     daemon->service.node_id = config->node_id;
+    daemon->service.data = config->data;
     daemon->service.logger = logger;
     enum sw_status status = sw_pool_new((uint32_t)config->workers, "sw-worker", &daemon->service.pool, error);
     if (status == SW_OK)

@@ -34,6 +34,8 @@ static const struct {
                                  "Keys left out because a request's bytes were used up."},
     [SW_METRIC_SYMBOLS_CORRUPT] = {"symwave_symbols_corrupt_total",
                                    "Symbols asked for whose stored bytes could not be read back or were damaged."},
+    [SW_METRIC_SYMBOLS_SCRUBBED] = {"symwave_symbols_scrubbed_total", "Symbols that a scrub has checked."},
+    [SW_METRIC_SYMBOLS_SET_ASIDE] = {"symwave_symbols_set_aside_total", "Damaged symbols that were set aside."},
     [SW_METRIC_SYMBOLS_STORED] = {"symwave_symbols_stored_total", "Symbols stored."},
     [SW_METRIC_SYMBOL_BYTES_STORED] = {"symwave_symbol_stored_bytes_total", "Bytes of the values of symbols stored."},
     [SW_METRIC_SYMBOLS_ALREADY_STORED] = {"symwave_symbols_already_stored_total",

@@ -128,6 +128,7 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
         sw_wire_add_corrupt(message, key);
         count(self, SW_METRIC_SYMBOLS_CORRUPT);
         value.release(value.release_data);
+        sw_service_set_aside(self->service, key);
     } else if (request->keys_only) {
         sw_wire_add_held(message, key);
         count(self, SW_METRIC_KEYS_HELD);

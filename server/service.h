@@ -32,6 +32,7 @@ struct sw_service {
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
     struct sw_pool *admin_pool; /* one thread, for what takes minutes */
     const char *node_id;
+    const char *data; /* the node's folder */
     const struct sw_logger *logger;
     struct sw_metrics *metrics;
     uint64_t message_bytes_max; /* that of limits, which does not change */
@@ -66,6 +67,12 @@ void sw_service_leave(struct sw_service *service, const struct sw_rpc_server_cal
 struct sw_store_reader sw_service_reader(const struct sw_rpc_server_call *call);
 
 /*
+ * Sets a symbol aside whose bytes do not hash to its key, if a second look finds them so too: into a file named by the
+ * key in the folder "damaged", and out of the store. From a thread of a pool.
+ */
+void sw_service_set_aside(struct sw_service *service, const struct sw_key *key);
+
+/*
  * Ends of a call, each with the pushback that belongs to it. A caller's own mistake has none, nor has a full disk: no
  * wait that could be named would mend it.
  */
@@ -84,5 +91,6 @@ extern const struct sw_rpc_server_handler sw_get_node_info_handler;
 extern const struct sw_rpc_server_handler sw_delete_batch_handler;
 extern const struct sw_rpc_server_handler sw_backup_handler;
 extern const struct sw_rpc_server_handler sw_compact_handler;
+extern const struct sw_rpc_server_handler sw_scrub_handler;
 
 #endif

@@ -69,6 +69,14 @@ struct sw_store {
      * SW_IO_ERROR, SW_NO_SPACE.
      */
     enum sw_status (*backup)(struct sw_store *store, const char *path, struct sw_error *error);
+    /*
+     * Visits values in the order of their keys, those after a key (NULL: all), until visit says so by false. What visit
+     * is given is valid during it. SW_IO_ERROR, SW_DATA_LOSS: what comes after cannot be read.
+     */
+    enum sw_status (*scan)(struct sw_store *store, const struct sw_key *after,
+                           bool (*visit)(const struct sw_key *key, const uint8_t *value, size_t value_bytes,
+                                         void *visit_data),
+                           void *visit_data, struct sw_error *error);
     /* Gives back the disk space of what was deleted; takes long. SW_IO_ERROR. */
     enum sw_status (*compact)(struct sw_store *store, struct sw_error *error);
     /* Closes the store and frees it. After every value has been released. */

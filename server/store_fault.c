@@ -262,17 +262,29 @@ static enum sw_status fault_info(struct sw_store *store, struct sw_store_info *i
     return under->info(under, info, error);
 }
 
+/* What is damaged on purpose, and set aside for it, is whole underneath. */
 static enum sw_status fault_delete_batch(struct sw_store *store, const struct sw_key *keys, size_t count,
                                          struct sw_error *error)
 {
-    struct sw_store *under = ((struct fault_store *)store)->under;
-    return under->delete_batch(under, keys, count, error);
+    (void)store;
+    (void)keys;
+    (void)count;
+    return sw_error_set(error, SW_INTERNAL, "a store with faults deletes nothing");
 }
 
 static enum sw_status fault_backup(struct sw_store *store, const char *path, struct sw_error *error)
 {
     struct sw_store *under = ((struct fault_store *)store)->under;
     return under->backup(under, path, error);
+}
+
+static enum sw_status fault_scan(struct sw_store *store, const struct sw_key *after,
+                                 bool (*visit)(const struct sw_key *key, const uint8_t *value, size_t value_bytes,
+                                               void *visit_data),
+                                 void *visit_data, struct sw_error *error)
+{
+    struct sw_store *under = ((struct fault_store *)store)->under;
+    return under->scan(under, after, visit, visit_data, error);
 }
 
 static enum sw_status fault_compact(struct sw_store *store, struct sw_error *error)
@@ -325,6 +337,7 @@ enum sw_status sw_store_fault_open(struct sw_store *under, const struct sw_store
         .set_floor = fault_set_floor,
         .delete_batch = fault_delete_batch,
         .backup = fault_backup,
+        .scan = fault_scan,
         .compact = fault_compact,
         .statistics = fault_statistics,
         .close = fault_close,

@@ -1,5 +1,6 @@
 /* The RocksDB store: what those who run a node want of it. What calls want is in store_rocksdb.c. */
 #include "server/store_rocksdb_core.h"
+#include <string.h>
 #include <sys/stat.h>
 
 void sw_store_rocksdb_statistics(struct sw_store *store,
@@ -83,4 +84,36 @@ enum sw_status sw_store_rocksdb_compact(struct sw_store *store, struct sw_error 
     }
     rocksdb_compactoptions_destroy(options);
     return message ? sw_store_rocksdb_fail(self, "compact", message, error) : SW_OK;
+}
+
+enum sw_status sw_store_rocksdb_scan(struct sw_store *store, const struct sw_key *after,
+                                     bool (*visit)(const struct sw_key *key, const uint8_t *value, size_t value_bytes,
+                                                   void *visit_data),
+                                     void *visit_data, struct sw_error *error)
+{
+    struct rocksdb_store *self = (struct rocksdb_store *)store;
+    struct sw_key key;
+    size_t key_bytes, value_bytes;
+    bool goes_on = true;
+    char *message = NULL;
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(options, 0); /* whoever asks compares with the key */
+    rocksdb_readoptions_set_fill_cache(options, 0);
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(self->db, options);
+    if (after)
+        rocksdb_iter_seek(iterator, (const char *)after->bytes, SW_KEY_BYTES);
+    else
+        rocksdb_iter_seek_to_first(iterator);
+    for (; goes_on && rocksdb_iter_valid(iterator); rocksdb_iter_next(iterator)) {
+        const char *bytes = rocksdb_iter_key(iterator, &key_bytes);
+        if (key_bytes != SW_KEY_BYTES || (after && memcmp(bytes, after->bytes, SW_KEY_BYTES) == 0))
+            continue;
+        memcpy(key.bytes, bytes, SW_KEY_BYTES);
+        const char *value = rocksdb_iter_value(iterator, &value_bytes);
+        goes_on = visit(&key, (const uint8_t *)value, value_bytes, visit_data);
+    }
+    rocksdb_iter_get_error(iterator, &message);
+    rocksdb_iter_destroy(iterator);
+    rocksdb_readoptions_destroy(options);
+    return message ? sw_store_rocksdb_fail(self, "scan", message, error) : SW_OK;
 }

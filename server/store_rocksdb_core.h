@@ -46,6 +46,10 @@ void sw_store_rocksdb_statistics(struct sw_store *store,
 enum sw_status sw_store_rocksdb_delete_batch(struct sw_store *store, const struct sw_key *keys, size_t count,
                                              struct sw_error *error);
 enum sw_status sw_store_rocksdb_backup(struct sw_store *store, const char *path, struct sw_error *error);
+enum sw_status sw_store_rocksdb_scan(struct sw_store *store, const struct sw_key *after,
+                                     bool (*visit)(const struct sw_key *key, const uint8_t *value, size_t value_bytes,
+                                                   void *visit_data),
+                                     void *visit_data, struct sw_error *error);
 enum sw_status sw_store_rocksdb_compact(struct sw_store *store, struct sw_error *error);
 
 #endif

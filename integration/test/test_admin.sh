@@ -5,6 +5,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
+command -v python3 >/dev/null || { echo "there is no python3"; exit 77; }
 grpcurl=$(find_tool grpcurl) || { echo "there is no grpcurl: integration/install.sh --tests builds one"; exit 77; }
 
 # admin METHOD REQUEST: over the node's own socket.
@@ -93,6 +94,46 @@ symwave --nodes nodes.yaml fetch --task t --keys kept --out kept-fetched
 equal "what is left is whole" "0 $(wc -l <kept)" "$status $(find kept-fetched -type f | wc -l)"
 symwave --nodes nodes.yaml store piece-aaa
 contains "what was deleted can be stored again" "1 stored, 0 there already" "$err"
+
+# ---- damage ----
+
+admin Admin/Scrub '{}'
+equal "a scrub checks every symbol, and finds all whole" "0 $(($(wc -l <kept) + 1 + $(sort -u last | wc -l)))" \
+    "$(jq -s '.[-1].damagedTotal // "0" | tonumber' <<<"$out") $(jq -s '.[-1].symbols | tonumber' <<<"$out")"
+equal "... comes to an end" true "$(jq -s '.[-1].done' <<<"$out")"
+damaged=$(head -n 1 kept)
+cat >flip.py <<'PYTHON'
+# Flips a bit in the middle of a value, wherever it lies in the node's files.
+import glob, sys
+value = open(sys.argv[1], "rb").read()
+for path in glob.glob("node-1/*.blob"):
+    with open(path, "r+b") as file:
+        at = file.read().find(value)
+        if at >= 0:
+            file.seek(at + len(value) // 2)
+            byte = file.read(1)[0]
+            file.seek(at + len(value) // 2)
+            file.write(bytes([byte ^ 4]))
+            print("flipped")
+PYTHON
+equal "a bit is flipped on the disk" flipped "$(python3 flip.py "kept-fetched/$damaged" | head -n 1)"
+admin Admin/Scrub '{"bytesPerSecond": 1000000000}'
+equal "a scrub finds it" "$("$bin/symwave" key --json "$damaged" | jq -r .base64)" "$(jq -s -r '[.[].damaged // [] | .[]] | join(" ")' <<<"$out")"
+contains "the log says so" "a damaged symbol is set aside: store it again to have it back\" key=$damaged file=written" "$(<node-1.log)"
+cmp -s "node-1/damaged/$damaged" "kept-fetched/$damaged" && fail "its bytes are kept as they are" ||
+    equal "its bytes are kept as they are" 65536 "$(stat -c %s "node-1/damaged/$damaged")"
+echo "$damaged" >damaged.keys
+symwave --nodes nodes.yaml fetch --task t --keys damaged.keys --out lost --json
+reports "it is not served any more" "0 1" '[.found_network, (.waves[0].missing // .nodes[0].missing)] | join(" ")'
+symwave --nodes nodes.yaml store "kept-fetched/$damaged"
+contains "it can be stored again" "1 stored, 0 there already" "$err"
+admin Admin/Scrub '{}'
+equal "then all is whole" 0 "$(jq -s '.[-1].damagedTotal // "0" | tonumber' <<<"$out")"
+equal "a bit is flipped again" flipped "$(python3 flip.py "kept-fetched/$(sed -n 2p kept)" | head -n 1)"
+capture "$grpcurl" -plaintext -d "$(sed -n 2p kept >second; in_base64 second | jq -c '. + {verify: true}')" "$node_address" symwave.v1.SymbolStore/RetrieveBatch
+equal "a reader who asks for checked symbols is told" 1 "$(jq -s '[.[].corrupt // [] | .[]] | length' <<<"$out")"
+capture "$grpcurl" -plaintext -d "$(in_base64 second)" "$node_address" symwave.v1.SymbolStore/RetrieveBatch
+equal "... and it is set aside" 1 "$(jq -s '[.[].missing // [] | .[]] | length' <<<"$out")"
 
 # ---- from the backup ----
 

@@ -1,0 +1,52 @@
+/* Damaged symbols: out of the store, where they would be served and taken for held, into files for who wants to know.
+ */
+#include "common/blake3.h"
+#include "server/service.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Writes the bytes to DATA/damaged/KEY. Whether it worked; the symbol goes all the same. */
+static bool keep(const struct sw_service *service, const char *name, const struct sw_store_value *value)
+{
+    char *folder = NULL, *path = NULL;
+    bool ok = asprintf(&folder, "%s/damaged", service->data) >= 0 && (mkdir(folder, 0750) == 0 || errno == EEXIST) &&
+              asprintf(&path, "%s/%s", folder, name) >= 0;
+    int fd = ok ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640) : -1;
+    ok = fd >= 0 && write(fd, value->bytes, value->bytes_count) == (ssize_t)value->bytes_count;
+    if (fd >= 0 && close(fd) != 0)
+        ok = false;
+    free(path);
+    free(folder);
+    return ok;
+}
+
+void sw_service_set_aside(struct sw_service *service, const struct sw_key *key)
+{
+    struct sw_store *store = service->store;
+    struct sw_store_value value = {0};
+    struct sw_error error = {0};
+    uint8_t hash[SW_BLAKE3_BYTES];
+    char name[SW_KEY_BASE58_SIZE];
+    if (store->get(store, key, NULL, &value, &error) != SW_OK || !value.bytes)
+        return;
+    sw_blake3(value.bytes, value.bytes_count, hash);
+    const bool is_damaged = memcmp(hash, key->bytes, SW_KEY_BYTES) != 0;
+    sw_key_to_base58(key, name);
+    const bool is_kept = is_damaged && keep(service, name, &value);
+    value.release(value.release_data);
+    if (!is_damaged)
+        return;
+    enum sw_status status = store->delete_batch ? store->delete_batch(store, key, 1, &error) : SW_INTERNAL;
+    if (status == SW_OK)
+        status = store->sync(store, &error);
+    sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_SET_ASIDE, status == SW_OK);
+    sw_log(service->logger, SW_LOG_ERROR,
+           status == SW_OK ? "a damaged symbol is set aside: store it again to have it back"
+                           : "a damaged symbol cannot be set aside",
+           "key=%s file=%s", name, is_kept ? "written" : "none");
+}
