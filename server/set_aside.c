@@ -45,7 +45,7 @@ void sw_service_set_aside(struct sw_service *service, const struct sw_key *key)
     if (status == SW_OK)
         status = store->sync(store, &error);
     sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_SET_ASIDE, status == SW_OK);
-    sw_log(service->logger, SW_LOG_ERROR,
+    sw_log(service->logger, status == SW_OK ? SW_LOG_WARN : SW_LOG_ERROR,
            status == SW_OK ? "a damaged symbol is set aside: store it again to have it back"
                            : "a damaged symbol cannot be set aside",
            "key=%s file=%s", name, is_kept ? "written" : "none");

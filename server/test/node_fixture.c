@@ -65,6 +65,7 @@ void node_free(struct node *node)
         sw_rpc_loop_free(node->loop);
     }
     node->rocksdb->close(node->rocksdb); /* leaks, for the sanitizer to see, where a value is still held */
+    sw_config_clear(&node->config);
     temp_folder_remove(node->path);
     free(node);
 }
