@@ -288,7 +288,7 @@ equal "what was under way came whole" 0 "$(jq '[.nodes[] | .corrupt] | add' fetc
 start_tls_node --tls-client-ca ca.pem --grace-ms 600000 --http-listen 127.0.0.1:0
 http=127.0.0.1:$(sed -n 's/.*msg="HTTP for metrics".* port=\([0-9]*\).*/\1/p' node-1.log)
 hold_call -cacert ca.pem -cert reader.pem -key reader.key
-until curl -s "http://$http/metrics" | grep -q '^symwave_calls_bytes [1-9]'; do
+until [[ $(curl -s "http://$http/metrics" | awk '$1 == "symwave_calls_bytes" { print $2 }') =~ ^[1-9] ]]; do
     sleep 0.05
 done
 kill -TERM "$node_pid"
