@@ -45,7 +45,7 @@ in_root() {
 }
 
 if [[ ! -f $tar ]]; then
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | head -n 1)
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | sed -n 1p)
     run debootstrap --variant=minbase --include=ca-certificates bookworm "$fresh" "${mirror:-http://deb.debian.org/debian}"
     copy_apt
     mount -t proc proc "$fresh/proc"
