@@ -33,10 +33,16 @@ trap leave EXIT
 # The machine's own way to Debian's packages, whatever it is.
 copy_apt() {
     cp -r /etc/apt/. "$fresh/etc/apt/"
-    cp /etc/resolv.conf /etc/hosts "$fresh/etc/"
+    cp /etc/resolv.conf /etc/hosts "$fresh/etc/" || true
     mkdir -p "$fresh/etc/ssl/certs" "$fresh/usr/local/share/ca-certificates"
     cp -r /etc/ssl/certs/. "$fresh/etc/ssl/certs/"
     cp -r /usr/share/keyrings "$fresh/usr/share/" 2>/dev/null || true
+}
+
+# What keeps a root from being made is this machine's way to Debian, and not a fault of the packages.
+no_root() {
+    echo "the packages are built, but a Debian root cannot be made here: they are not tried in one"
+    exit 77
 }
 
 in_root() {
@@ -46,14 +52,16 @@ in_root() {
 
 if [[ ! -f $tar ]]; then
     mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | sed -n 1p)
-    run debootstrap --variant=minbase --include=ca-certificates bookworm "$fresh" "${mirror:-http://deb.debian.org/debian}"
+    run debootstrap --variant=minbase --include=ca-certificates bookworm "$fresh" \
+        ${mirror:+"$mirror"} || no_root
     copy_apt
     mount -t proc proc "$fresh/proc"
     mount --bind /dev "$fresh/dev"
-    in_root apt-get update -q
+    in_root apt-get update -q || no_root
     # What the packages and the little program need; they themselves come later.
     in_root apt-get install -q -y --no-install-recommends gcc libc6-dev pkg-config systemd-standalone-sysusers \
-        systemd-standalone-tmpfiles libcyaml1 libgrpc29 libjansson4 libprotobuf-c1 librocksdb7.8 libmicrohttpd12
+        systemd-standalone-tmpfiles libcyaml1 libgrpc29 libjansson4 libprotobuf-c1 librocksdb7.8 libmicrohttpd12 ||
+        no_root
     in_root apt-get clean
     umount "$fresh/proc" "$fresh/dev"
     tar -C "$fresh" -cf "$tar.part" .
