@@ -228,8 +228,8 @@ struct sw_rpc_server_options {
 };
 
 /*
- * Makes a server that listens on address and begins to serve. SW_IO_ERROR where it cannot listen. *port is the port it
- * listens on (for ":0"); may be NULL.
+ * Makes a server that listens on address (NULL: on local_address alone) and begins to serve. SW_IO_ERROR where it
+ * cannot listen. *port is the port it listens on (for ":0"); may be NULL.
  */
 enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
                                  const struct sw_rpc_server_options *options, struct sw_rpc_server **server, int *port,

@@ -135,9 +135,9 @@ static enum sw_status listen_on(struct sw_rpc_server *server, const struct sw_rp
     const bool has_ca = options->tls && options->tls->ca;
     grpc_server_credentials *credentials =
         sw_rpc_server_credentials(server->certificates, has_ca, options->tls_client_optional);
-    *port = grpc_server_add_http2_port(server->server, address, credentials);
+    *port = address ? grpc_server_add_http2_port(server->server, address, credentials) : 0;
     grpc_server_credentials_release(credentials);
-    if (*port == 0)
+    if (address && *port == 0)
         return sw_error_set(error, SW_IO_ERROR,
                             "cannot listen on %s: is the address this machine's, and the port free?", address);
     if (!options->local_address)

@@ -238,6 +238,32 @@ enum sw_status sw_config_reload(const struct sw_config *old, struct sw_config *c
     return status;
 }
 
+enum sw_status sw_config_local(struct sw_config *config, const char *file, const char *data, struct sw_error *error)
+{
+    const struct {
+        const char *name, *value;
+    } given[] = {{"data", data}, {"node-id", file ? NULL : "local"}, {"listen", "127.0.0.1:0"}};
+    struct sw_config_source *source = source_new();
+    bool from_file, ok = source != NULL;
+    *config = (struct sw_config){0};
+    if (ok && file)
+        ok = (source->path = strdup(file)) != NULL;
+    for (size_t i = 0; ok && i < sizeof(given) / sizeof(given[0]); i++)
+        for (size_t j = 0; ok && given[i].value && j < sw_config_key_count; j++)
+            if (strcmp(sw_config_keys[j].name, given[i].name) == 0)
+                ok = sw_config_list_add(&source->given[j], given[i].value);
+    if (!ok) {
+        source_free(source);
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a configuration");
+    }
+    enum sw_status status = assemble(config, source, &from_file, error);
+    free(config->listen);
+    config->listen = NULL;
+    if (status != SW_OK)
+        sw_config_clear(config);
+    return status;
+}
+
 size_t sw_config_compare(const struct sw_config *from, const struct sw_config *to, sw_config_change_fn changed,
                          void *user_data)
 {

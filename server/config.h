@@ -32,7 +32,7 @@ struct sw_config_access {
 struct sw_config {
     char *data;
     char *node_id;
-    char *listen;
+    char *listen; /* NULL: on the socket in the data folder alone */
     struct sw_limits limits;
     uint64_t connections_max; /* open at once */
     uint64_t peer_connections_max;
@@ -48,6 +48,8 @@ struct sw_config {
     struct sw_config_access read_access, store_access, admin_access;
     uint64_t disk_free_bytes_min;
     uint64_t disk_free_percent_min;
+    uint64_t scrub_interval_hours; /* 0: never */
+    uint64_t scrub_bytes_per_second;
     char *http_listen;
     bool access_log;
     uint64_t workers;
@@ -64,6 +66,11 @@ struct sw_config {
  * with 0 for --help, --version, --check-config and --print-config. sw_config_clear is for the caller.
  */
 void sw_config_parse(struct sw_config *config, int argc, char **argv);
+/*
+ * The configuration of a node that serves its own socket alone: of a file, with another data folder where that is not
+ * NULL; or of a data folder, with all else as it is without a file. One of them is NULL at most.
+ */
+enum sw_status sw_config_local(struct sw_config *config, const char *file, const char *data, struct sw_error *error);
 void sw_config_clear(struct sw_config *config);
 
 /*

@@ -90,6 +90,10 @@ const struct config_key sw_config_keys[] = {
      "Free disk below which the node takes no symbols, and goes on to serve"},
     {"disk-free-percent-min", CONFIG_COUNT, CONFIG_DISK, AT(disk_free_percent_min), "N", "1", 0, 99, RELOADABLE,
      "The same in per cent of the disk; the larger counts"},
+    {"scrub-interval-hours", CONFIG_COUNT, CONFIG_DISK, AT(scrub_interval_hours), "N", "720", 0, 87600, RELOADABLE,
+     "Hours from the end of a scrub, which compares every symbol with its key, to the next; 0: the node does none"},
+    {"scrub-bytes-per-second", CONFIG_SIZE, CONFIG_DISK, AT(scrub_bytes_per_second), "SIZE", "32M", 1024, TIB,
+     RELOADABLE, "How fast it reads"},
 
     {"http-listen", CONFIG_TEXT, CONFIG_WATCHING, AT(http_listen), "HOST:PORT", NULL, 0, 0, FIXED,
      "Address for /metrics, /livez and /readyz over plain HTTP"},

@@ -7,6 +7,7 @@
 #include "server/health.h"
 #include "server/metrics.h"
 #include "server/reflection.h"
+#include "server/scrub_schedule.h"
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +19,9 @@
 
 /* Beside calls_bytes_max, for connections and the requests of calls that are still to be admitted. */
 #define CONNECTIONS_BYTES ((size_t)128 << 20)
+
+/* A scrub takes hours, and must not keep a backup waiting. */
+#define ADMIN_THREADS 4
 
 struct sw_daemon {
     struct sw_service service;
@@ -74,6 +78,8 @@ static const struct sw_metrics_method method_names[] = {
     {"/symwave.v1.SymbolStore/StoreBatch", "client_stream"},
     {"/symwave.v1.SymbolStore/GetNodeInfo", "unary"},
     {"/symwave.v1.SymbolStore/DeleteBatch", "unary"},
+    {"/symwave.v1.Admin/GetStats", "unary"},
+    {"/symwave.v1.Admin/ListSymbols", "unary"},
     {"/symwave.v1.Admin/Backup", "unary"},
     {"/symwave.v1.Admin/Compact", "unary"},
     {"/symwave.v1.Admin/Scrub", "server_stream"},
@@ -97,6 +103,8 @@ static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method m
         {&sw_store_batch_handler, &daemon->service, SW_ROLE_STORE, false},
         {&sw_get_node_info_handler, &daemon->service, SW_ROLE_READ, false},
         {&sw_delete_batch_handler, &daemon->service, SW_ROLE_ADMIN, false},
+        {&sw_get_stats_handler, &daemon->service, SW_ROLE_ADMIN, false},
+        {&sw_list_symbols_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_backup_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_compact_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_scrub_handler, &daemon->service, SW_ROLE_ADMIN, false},
@@ -206,6 +214,9 @@ static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *co
     if (status != SW_OK)
         return status;
     local_address(config, daemon->service.logger, local, sizeof(local));
+    if (!config->listen && !local[0])
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "the data folder's path is too long for a socket in it: %s",
+                            config->data);
     const struct sw_rpc_server_options options = {
         .message_bytes_max = daemon->service.message_bytes_max,
         /* Calls are admitted one by one; this is for what comes before that. */
@@ -255,7 +266,7 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     if (status == SW_OK)
         status = sw_pool_new(1, "sw-info", &daemon->service.info_pool, error);
     if (status == SW_OK)
-        status = sw_pool_new(1, "sw-admin", &daemon->service.admin_pool, error);
+        status = sw_pool_new(ADMIN_THREADS, "sw-admin", &daemon->service.admin_pool, error);
     if (status == SW_OK)
         status = sw_rpc_loop_new(&daemon->loop, error);
     if (status == SW_OK) {
@@ -269,6 +280,9 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
         status = sw_access_new(config, &daemon->access, error);
     if (status == SW_OK)
         status = sw_disk_start(&daemon->service, daemon->health, &daemon->disk, error);
+    if (status == SW_OK)
+        status = sw_scrub_schedule_start(&daemon->service, config->listen ? config->scrub_interval_hours : 0,
+                                         config->scrub_bytes_per_second, &daemon->service.scrub_schedule, error);
     if (status == SW_OK)
         status = serve(daemon, config, port, error);
     if (status == SW_OK)
@@ -293,6 +307,7 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     sw_service_set_limits(&daemon->service, &config->limits);
     set_floor(daemon, config);
     bound_connections(daemon, config);
+    sw_scrub_schedule_set(daemon->service.scrub_schedule, config->scrub_interval_hours, config->scrub_bytes_per_second);
     sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
     atomic_store(&daemon->access_log, config->access_log);
     if (sw_access_new(config, &access, &error) == SW_OK)
@@ -345,6 +360,14 @@ void sw_daemon_write_metrics(struct sw_daemon *daemon, FILE *out)
         sw_metrics_write_one(out, "symwave_disk_free_bytes", "gauge", "Free bytes of the store's disk.",
                              (double)info.free_bytes);
     }
+    const struct sw_scrub_record scrub = sw_scrub_schedule_record(service->scrub_schedule);
+    sw_metrics_write_one(out, "symwave_scrub_running", "gauge", "1 while the node scrubs by itself.",
+                         scrub.started_at > 0 && scrub.finished_at == 0);
+    sw_metrics_write_one(out, "symwave_scrub_finished_timestamp_seconds", "gauge",
+                         "When the last scrub ended; 0: there has been none, or one runs.",
+                         scrub.started_at > 0 ? (double)scrub.finished_at : 0);
+    sw_metrics_write_one(out, "symwave_scrub_damaged", "gauge", "Damaged symbols that it found.",
+                         (double)scrub.state.damaged);
     if (service->store->statistics)
         service->store->statistics(service->store, write_statistic, out);
 }
@@ -368,6 +391,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
     if (!daemon)
         return;
     sw_disk_stop(daemon->disk);
+    sw_scrub_schedule_stop(daemon->service.scrub_schedule);
     sw_rpc_server_free(daemon->server);
     sw_pool_free(daemon->service.pool); /* a task may still be on its last lines */
     sw_pool_free(daemon->service.info_pool);

@@ -1,4 +1,6 @@
-/* symwaved: one node. Starts, waits for SIGTERM or SIGINT, stops; and reads its configuration again at SIGHUP. */
+/* symwaved: one node, or a command for who runs one. The node starts, waits for SIGTERM or SIGINT, stops; and reads its
+ * configuration again at SIGHUP. */
+#include "server/admin.h"
 #include "server/daemon.h"
 #include "server/notify.h"
 #include "server/watching.h"
@@ -175,6 +177,8 @@ int main(int argc, char **argv)
     struct sw_config config;
     sigset_t signals;
     sw_process_tune();
+    if (argc > 1 && sw_admin_is_command(argv[1]))
+        return sw_admin_main(argc, argv);
     sw_config_parse(&config, argc, argv);
     raise_descriptor_limit();
     block_signals(&signals);

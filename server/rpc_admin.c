@@ -1,6 +1,8 @@
-/* The service Admin: Backup and Compact. Both may take long, and run one at a time on a thread of their own. */
-#include "server/service.h"
+/* The service Admin: GetStats, Backup and Compact. They may take long, and have threads of their own. */
+#include "server/scrub_schedule.h"
 #include "symwave/v1/admin.pb-c.h"
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,100 @@ static uint64_t stored_bytes(struct sw_store *store, uint64_t *symbol_count)
     if (symbol_count)
         *symbol_count = info.symbol_count;
     return info.stored_bytes;
+}
+
+/* ---- GetStats ---- */
+
+/* More than the store has of them. */
+#define STATISTICS_MAX 64
+
+struct statistics {
+    Symwave__V1__Statistic items[STATISTICS_MAX], *pointers[STATISTICS_MAX];
+    char names[STATISTICS_MAX][64];
+    size_t count;
+};
+
+static void add_statistic(const char *name, const char *type, const char *help, double value, void *visit_data)
+{
+    struct statistics *all = visit_data;
+    (void)type;
+    (void)help;
+    if (all->count == STATISTICS_MAX)
+        return;
+    Symwave__V1__Statistic *item = &all->items[all->count];
+    symwave__v1__statistic__init(item);
+    snprintf(all->names[all->count], sizeof(all->names[0]), "%s", name);
+    item->name = all->names[all->count];
+    item->value = value;
+    all->pointers[all->count++] = item;
+}
+
+static uint64_t count_damaged(const struct sw_service *service)
+{
+    char *path;
+    uint64_t count = 0;
+    DIR *folder = asprintf(&path, "%s/damaged", service->data) < 0 ? NULL : opendir(path);
+    if (!folder)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    free(path);
+    return count;
+}
+
+static void run_stats(struct sw_task *task)
+{
+    struct job *self = (struct job *)task;
+    struct sw_service *service = self->service;
+    Symwave__V1__GetStatsResponse response = SYMWAVE__V1__GET_STATS_RESPONSE__INIT;
+    Symwave__V1__ScrubState scrub = SYMWAVE__V1__SCRUB_STATE__INIT;
+    struct sw_store_info info = {0};
+    struct sw_error error = {0};
+    struct statistics *statistics = calloc(1, sizeof(*statistics));
+    struct sw_rpc_message *answer = sw_rpc_message_new();
+    const struct sw_scrub_record record = sw_scrub_schedule_record(service->scrub_schedule);
+    enum sw_status status = statistics && answer ? service->store->info(service->store, &info, &error)
+                                                 : sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
+    if (status == SW_OK) {
+        if (service->store->statistics)
+            service->store->statistics(service->store, add_statistic, statistics);
+        response.node_id = (char *)service->node_id;
+        response.version = (char *)SYMWAVE_VERSION;
+        response.symbol_count = info.symbol_count;
+        response.stored_bytes = info.stored_bytes;
+        response.free_bytes = info.free_bytes;
+        response.writable = info.writable;
+        response.damaged_files = count_damaged(service);
+        scrub.started_at = record.started_at;
+        scrub.finished_at = record.finished_at;
+        scrub.symbols = record.state.symbols;
+        scrub.bytes = record.state.bytes;
+        scrub.damaged = record.state.damaged;
+        response.scrub = record.started_at ? &scrub : NULL;
+        response.statistics = statistics->pointers;
+        response.n_statistics = statistics->count;
+        uint8_t *packed = malloc(symwave__v1__get_stats_response__get_packed_size(&response));
+        if (packed)
+            sw_rpc_message_add_copy(answer, packed, symwave__v1__get_stats_response__pack(&response, packed));
+        else
+            status = sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
+        free(packed);
+    }
+    free(statistics);
+    if (status != SW_OK) {
+        sw_rpc_message_free(answer);
+        answer = NULL;
+    }
+    sw_service_finish(self->call, answer, status, &error);
+}
+
+static void stats_message(void *state, struct sw_rpc_message *request)
+{
+    struct job *self = state;
+    self->request = request;
+    self->task.run = run_stats;
+    sw_pool_submit(self->service->info_pool, &self->task);
 }
 
 /* ---- Backup ---- */
@@ -124,5 +220,6 @@ static void compact_message(void *state, struct sw_rpc_message *request)
     sw_pool_submit(self->service->admin_pool, &self->task);
 }
 
+const struct sw_rpc_server_handler sw_get_stats_handler = {.start = start, .message = stats_message, .end = end};
 const struct sw_rpc_server_handler sw_backup_handler = {.start = start, .message = backup_message, .end = end};
 const struct sw_rpc_server_handler sw_compact_handler = {.start = start, .message = compact_message, .end = end};

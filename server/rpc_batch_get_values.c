@@ -38,6 +38,11 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
     enum sw_status status = service->store->get(service->store, key, &reader, &value, &store_error);
     if (status == SW_CANCELLED)
         return sw_error_set(error, SW_CANCELLED, "the caller is gone");
+    if (status == SW_OK && value.bytes && !sw_service_is_whole(key, &value)) {
+        value.release(value.release_data);
+        sw_service_set_aside(service, key);
+        status = sw_error_set(&store_error, SW_DATA_LOSS, "its bytes do not hash to its key");
+    }
     if (status == SW_DATA_LOSS)
         sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_CORRUPT, 1);
     if (status != SW_OK) {

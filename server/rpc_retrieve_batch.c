@@ -2,7 +2,6 @@
  * RetrieveBatch: symbols as they are read. When one message is out the next is read, and no more: a slow client holds
  * back the reading, and a stream never has more than one message in memory.
  */
-#include "common/blake3.h"
 #include "common/wire.h"
 #include "server/messages.h"
 #include "server/service.h"
@@ -82,13 +81,6 @@ static enum sw_status read_request(struct retrieval *self)
     return status;
 }
 
-static bool hashes_to(const struct sw_store_value *value, const struct sw_key *key)
-{
-    uint8_t hash[SW_BLAKE3_BYTES];
-    sw_blake3(value->bytes, value->bytes_count, hash);
-    return memcmp(hash, key->bytes, SW_KEY_BYTES) == 0;
-}
-
 /* Answers one key: by reading it, or, where only the keys are wanted and no hashes, by looking it up. */
 static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, struct sw_rpc_message *message)
 {
@@ -123,7 +115,7 @@ static enum sw_status add_key(struct retrieval *self, const struct sw_key *key, 
     if (!held) {
         sw_wire_add_missing(message, key);
         count(self, SW_METRIC_KEYS_MISSING);
-    } else if (request->verify && !hashes_to(&value, key)) {
+    } else if (request->verify && !sw_service_is_whole(key, &value)) {
         log_symbol(self, "a stored symbol is damaged", key, "its bytes do not hash to its key");
         sw_wire_add_corrupt(message, key);
         count(self, SW_METRIC_SYMBOLS_CORRUPT);

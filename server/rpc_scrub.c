@@ -1,36 +1,23 @@
-/*
- * Admin.Scrub: reads every symbol and compares it with its key, on the thread of administration, no faster than it is
- * told to. Symbols that fail are set aside.
- */
-#include "common/blake3.h"
+/* Admin.Scrub: a scrub that someone asks for and hears of, on a thread of administration. */
 #include "common/clock.h"
 #include "common/cond.h"
-#include "server/service.h"
+#include "server/scrub_schedule.h"
 #include "symwave/v1/admin.pb-c.h"
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define REQUEST_BYTES_MAX 64
-#define RATE_DEFAULT      ((uint64_t)32 << 20)
-#define PROGRESS_US       1000000
-/* Damaged keys in one message: then it is sent. */
-#define DAMAGED_MAX 256
 
 struct scrub {
     struct sw_task task;
     struct sw_service *service;
     struct sw_rpc_server_call *call;
     struct sw_rpc_message *request;
-    /* the thread of administration's */
-    uint64_t rate, started_us, told_us;
-    uint64_t symbols, bytes, damaged_total;
-    struct sw_key damaged[DAMAGED_MAX], last;
-    size_t damaged_count;
-    /* under lock */
+    uint64_t rate; /* 0: the node's */
+    struct sw_scrub_state state;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool sending;
+    bool sending; /* under lock */
 };
 
 static void *start(struct sw_rpc_server_call *call, void *user)
@@ -65,21 +52,21 @@ static void wait_for_sent(struct scrub *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-static void tell(struct scrub *self, bool done)
+static void send_progress(struct scrub *self, const struct sw_key *keys, size_t count, bool done)
 {
     Symwave__V1__ScrubProgress progress = SYMWAVE__V1__SCRUB_PROGRESS__INIT;
-    ProtobufCBinaryData keys[DAMAGED_MAX];
+    ProtobufCBinaryData damaged[SW_SCRUB_DAMAGED_MAX];
     struct sw_store_info info = {0};
     struct sw_error error;
     self->service->store->info(self->service->store, &info, &error);
-    for (size_t i = 0; i < self->damaged_count; i++)
-        keys[i] = (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = self->damaged[i].bytes};
-    progress.symbols = self->symbols;
-    progress.bytes = self->bytes;
+    for (size_t i = 0; i < count; i++)
+        damaged[i] = (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = (uint8_t *)keys[i].bytes};
+    progress.symbols = self->state.symbols;
+    progress.bytes = self->state.bytes;
     progress.symbols_total = info.symbol_count;
-    progress.n_damaged = self->damaged_count;
-    progress.damaged = keys;
-    progress.damaged_total = self->damaged_total;
+    progress.n_damaged = count;
+    progress.damaged = damaged;
+    progress.damaged_total = self->state.damaged;
     progress.done = done;
     uint8_t *packed = malloc(symwave__v1__scrub_progress__get_packed_size(&progress) + 1);
     struct sw_rpc_message *message = packed ? sw_rpc_message_new() : NULL;
@@ -90,43 +77,26 @@ static void tell(struct scrub *self, bool done)
         self->sending = true;
         pthread_mutex_unlock(&self->lock);
         sw_rpc_server_send(self->call, message);
-        self->damaged_count = 0;
     } else {
         sw_rpc_message_free(message);
     }
     free(packed);
-    self->told_us = sw_clock_us();
 }
 
-/* Waits where it has been faster than it may. */
-static void keep_to_rate(const struct scrub *self)
+static uint64_t rate(void *user_data)
 {
-    const uint64_t due_us = self->started_us + (uint64_t)((double)self->bytes / (double)self->rate * 1e6);
-    const uint64_t now_us = sw_clock_us();
-    if (due_us <= now_us)
-        return;
-    const uint64_t wait_us = due_us - now_us > 200000 ? 200000 : due_us - now_us;
-    nanosleep(&(struct timespec){.tv_nsec = (long)wait_us * 1000}, NULL);
+    const struct scrub *self = user_data;
+    return self->rate ? self->rate : sw_scrub_schedule_rate(self->service->scrub_schedule);
 }
 
-static bool check(const struct sw_key *key, const uint8_t *value, size_t value_bytes, void *user_data)
+static bool is_over(void *user_data)
 {
-    struct scrub *self = user_data;
-    uint8_t hash[SW_BLAKE3_BYTES];
-    sw_blake3(value, value_bytes, hash);
-    self->symbols++;
-    self->bytes += value_bytes;
-    self->last = *key;
-    sw_metrics_add(self->service->metrics, SW_METRIC_SYMBOLS_SCRUBBED, 1);
-    if (memcmp(hash, key->bytes, SW_KEY_BYTES) != 0) {
-        self->damaged[self->damaged_count++] = *key;
-        self->damaged_total++;
-    }
-    while (!sw_rpc_server_is_cancelled(self->call) && self->rate > 0 &&
-           (double)self->bytes / (double)self->rate * 1e6 > (double)(sw_clock_us() - self->started_us))
-        keep_to_rate(self);
-    return !sw_rpc_server_is_cancelled(self->call) && self->damaged_count < DAMAGED_MAX &&
-           sw_clock_us() - self->told_us < PROGRESS_US;
+    return sw_rpc_server_is_cancelled(((struct scrub *)user_data)->call);
+}
+
+static void tell(void *user_data, const struct sw_key *keys, size_t count)
+{
+    send_progress(user_data, keys, count, false);
 }
 
 static enum sw_status read_request(struct scrub *self, struct sw_error *error)
@@ -137,7 +107,7 @@ static enum sw_status read_request(struct scrub *self, struct sw_error *error)
         request = symwave__v1__scrub_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
     if (!request)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a ScrubRequest");
-    self->rate = request->bytes_per_second ? request->bytes_per_second : RATE_DEFAULT;
+    self->rate = request->bytes_per_second;
     symwave__v1__scrub_request__free_unpacked(request, NULL);
     return SW_OK;
 }
@@ -145,31 +115,21 @@ static enum sw_status read_request(struct scrub *self, struct sw_error *error)
 static void run(struct sw_task *task)
 {
     struct scrub *self = (struct scrub *)task;
-    struct sw_store *store = self->service->store;
+    const struct sw_scrub_hooks hooks = {.rate = rate, .is_over = is_over, .tell = tell, .user_data = self};
+    struct sw_scrub_record record = {.started_at = (int64_t)time(NULL)};
     struct sw_error error = {0};
-    uint64_t before = 0;
-    bool is_first = true;
     enum sw_status status = read_request(self, &error);
-    self->started_us = self->told_us = sw_clock_us();
-    /* A second of symbols at a time, so that no iterator keeps old files for long. */
-    do {
-        before = self->symbols;
-        if (status != SW_OK)
-            break;
-        status = store->scan(store, is_first ? NULL : &self->last, check, self, &error);
-        is_first = self->symbols == 0;
-        for (size_t i = 0; i < self->damaged_count; i++)
-            sw_service_set_aside(self->service, &self->damaged[i]);
-        if (status == SW_OK && self->symbols > before)
-            tell(self, false);
-    } while (self->symbols > before && !sw_rpc_server_is_cancelled(self->call));
-    if (status == SW_OK && !sw_rpc_server_is_cancelled(self->call))
-        tell(self, true);
+    if (status == SW_OK)
+        status = sw_scrub_run(self->service, &self->state, &hooks, &error);
+    if (status == SW_OK) {
+        record.finished_at = (int64_t)time(NULL);
+        record.state = self->state;
+        sw_scrub_schedule_note(self->service->scrub_schedule, &record);
+        send_progress(self, NULL, 0, true);
+    }
     wait_for_sent(self);
-    if (status == SW_OK && sw_rpc_server_is_cancelled(self->call))
-        status = sw_error_set(&error, SW_CANCELLED, "the caller is gone");
     sw_log(self->service->logger, SW_LOG_INFO, "scrub", "symbols=%llu damaged=%llu result=%s",
-           (unsigned long long)self->symbols, (unsigned long long)self->damaged_total, sw_status_name(status));
+           (unsigned long long)self->state.symbols, (unsigned long long)self->state.damaged, sw_status_name(status));
     sw_service_finish(self->call, NULL, status, &error);
 }
 

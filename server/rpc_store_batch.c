@@ -85,8 +85,11 @@ static enum sw_status write_group(struct storing *self)
     struct sw_store *store = self->service->store;
     struct sw_error error = {0};
     enum sw_status status = SW_OK;
-    if (group->count > 0 && self->status == SW_OK)
+    if (group->count > 0 && self->status == SW_OK) {
+        pthread_rwlock_rdlock(&self->service->damage_lock);
         status = store->put_batch(store, group->keys, group->values, group->values_bytes, group->count, &error);
+        pthread_rwlock_unlock(&self->service->damage_lock);
+    }
     for (size_t i = 0; i < group->count; i++) {
         free(group->copies[i]);
         group->copies[i] = NULL;

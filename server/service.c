@@ -8,6 +8,7 @@
 void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
 {
     pthread_mutex_init(&service->limits_lock, NULL);
+    pthread_rwlock_init(&service->damage_lock, NULL);
     sw_admission_init(&service->admission);
     service->message_bytes_max = limits->message_bytes_max;
     service->limits = *limits;
@@ -16,6 +17,7 @@ void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
 void sw_service_clear(struct sw_service *service)
 {
     sw_admission_clear(&service->admission);
+    pthread_rwlock_destroy(&service->damage_lock);
     pthread_mutex_destroy(&service->limits_lock);
 }
 

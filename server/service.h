@@ -25,12 +25,16 @@ struct sw_limits {
     uint64_t peer_bytes_max;    /* ... of one peer's */
 };
 
+struct sw_scrub_schedule;
+
 struct sw_service {
     /* set before the server starts, and constant from then on */
     struct sw_store *store;
     struct sw_pool *pool;
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
-    struct sw_pool *admin_pool; /* one thread, for what takes minutes */
+    struct sw_pool *admin_pool; /* a few threads, for what takes minutes */
+    struct sw_scrub_schedule *scrub_schedule;
+    pthread_rwlock_t damage_lock; /* shared by who stores, exclusive to who takes out a damaged symbol */
     const char *node_id;
     const char *data; /* the node's folder */
     const struct sw_logger *logger;
@@ -66,6 +70,8 @@ void sw_service_leave(struct sw_service *service, const struct sw_rpc_server_cal
 /* The caller of a call as the store knows it. */
 struct sw_store_reader sw_service_reader(const struct sw_rpc_server_call *call);
 
+/* Whether a value hashes to its key. */
+bool sw_service_is_whole(const struct sw_key *key, const struct sw_store_value *value);
 /*
  * Sets a symbol aside whose bytes do not hash to its key, if a second look finds them so too: into a file named by the
  * key in the folder "damaged", and out of the store. From a thread of a pool.
@@ -89,6 +95,8 @@ extern const struct sw_rpc_server_handler sw_retrieve_batch_handler;
 extern const struct sw_rpc_server_handler sw_store_batch_handler;
 extern const struct sw_rpc_server_handler sw_get_node_info_handler;
 extern const struct sw_rpc_server_handler sw_delete_batch_handler;
+extern const struct sw_rpc_server_handler sw_get_stats_handler;
+extern const struct sw_rpc_server_handler sw_list_symbols_handler;
 extern const struct sw_rpc_server_handler sw_backup_handler;
 extern const struct sw_rpc_server_handler sw_compact_handler;
 extern const struct sw_rpc_server_handler sw_scrub_handler;

@@ -25,25 +25,43 @@ static bool keep(const struct sw_service *service, const char *name, const struc
     return ok;
 }
 
-void sw_service_set_aside(struct sw_service *service, const struct sw_key *key)
+bool sw_service_is_whole(const struct sw_key *key, const struct sw_store_value *value)
+{
+    uint8_t hash[SW_BLAKE3_BYTES];
+    sw_blake3(value->bytes, value->bytes_count, hash);
+    return memcmp(hash, key->bytes, SW_KEY_BYTES) == 0;
+}
+
+/* Under damage_lock: what is stored anew in its place cannot come between the look and the deletion. */
+static enum sw_status take_out(struct sw_service *service, const struct sw_key *key, bool *is_damaged, bool *is_kept)
 {
     struct sw_store *store = service->store;
     struct sw_store_value value = {0};
     struct sw_error error = {0};
-    uint8_t hash[SW_BLAKE3_BYTES];
     char name[SW_KEY_BASE58_SIZE];
+    *is_damaged = false;
     if (store->get(store, key, NULL, &value, &error) != SW_OK || !value.bytes)
-        return;
-    sw_blake3(value.bytes, value.bytes_count, hash);
-    const bool is_damaged = memcmp(hash, key->bytes, SW_KEY_BYTES) != 0;
+        return SW_OK;
+    *is_damaged = !sw_service_is_whole(key, &value);
     sw_key_to_base58(key, name);
-    const bool is_kept = is_damaged && keep(service, name, &value);
+    *is_kept = *is_damaged && keep(service, name, &value);
     value.release(value.release_data);
+    if (!*is_damaged)
+        return SW_OK;
+    enum sw_status status = store->delete_batch ? store->delete_batch(store, key, 1, &error) : SW_INTERNAL;
+    return status == SW_OK ? store->sync(store, &error) : status;
+}
+
+void sw_service_set_aside(struct sw_service *service, const struct sw_key *key)
+{
+    bool is_damaged, is_kept = false;
+    char name[SW_KEY_BASE58_SIZE];
+    pthread_rwlock_wrlock(&service->damage_lock);
+    enum sw_status status = take_out(service, key, &is_damaged, &is_kept);
+    pthread_rwlock_unlock(&service->damage_lock);
     if (!is_damaged)
         return;
-    enum sw_status status = store->delete_batch ? store->delete_batch(store, key, 1, &error) : SW_INTERNAL;
-    if (status == SW_OK)
-        status = store->sync(store, &error);
+    sw_key_to_base58(key, name);
     sw_metrics_add(service->metrics, SW_METRIC_SYMBOLS_SET_ASIDE, status == SW_OK);
     sw_log(service->logger, status == SW_OK ? SW_LOG_WARN : SW_LOG_ERROR,
            status == SW_OK ? "a damaged symbol is set aside: store it again to have it back"

@@ -83,6 +83,9 @@ struct sw_store {
     void (*close)(struct sw_store *store);
 };
 
+/* A file of this name is in a folder until all of a backup is restored into it; it cannot be opened until then. */
+#define SW_STORE_RESTORING "RESTORING"
+
 /*
  * Opens a RocksDB store in a folder, which is made if it does not exist. One process at a time: SW_IO_ERROR says who
  * else. The caller closes *store.

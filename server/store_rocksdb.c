@@ -306,6 +306,7 @@ static void store_free(struct rocksdb_store *self)
     if (self->write)
         rocksdb_writeoptions_destroy(self->write);
     pthread_cond_destroy(&self->sync_done);
+    pthread_mutex_destroy(&self->compact_lock);
     pthread_mutex_destroy(&self->sync_lock);
     free(self->path);
     free(self);
@@ -394,6 +395,14 @@ static enum sw_status prepare_folder(const char *path, struct sw_error *error)
         return sw_error_set(error, SW_IO_ERROR, "the data folder %s is a file; name a folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         return sw_error_set(error, SW_IO_ERROR, "cannot write to the data folder %s: %s", path, strerror(errno));
+    char *mark;
+    if (asprintf(&mark, "%s/" SW_STORE_RESTORING, path) < 0)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
+    const bool is_half = access(mark, F_OK) == 0;
+    free(mark);
+    if (is_half)
+        return sw_error_set(error, SW_IO_ERROR,
+                            "a backup was not restored into %s to the end; run \"symwaved restore\" again", path);
     return sw_store_rocksdb_sync_parent(path, error);
 }
 
@@ -438,6 +447,7 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
     struct rocksdb_store *self = calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
+    pthread_mutex_init(&self->compact_lock, NULL);
     pthread_mutex_init(&self->sync_lock, NULL);
     pthread_cond_init(&self->sync_done, NULL);
     self->path = strdup(path);

@@ -76,12 +76,14 @@ enum sw_status sw_store_rocksdb_compact(struct sw_store *store, struct sw_error 
     struct rocksdb_store *self = (struct rocksdb_store *)store;
     char *message = NULL;
     rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+    pthread_mutex_lock(&self->compact_lock);                            /* the options are the store's: one at a time */
     rocksdb_compactoptions_set_bottommost_level_compaction(options, 2); /* force: also what no delete touches */
     rocksdb_set_options(self->db, 2, names, collected, &message);
     if (!message) {
         rocksdb_compact_range_opt(self->db, options, NULL, 0, NULL, 0);
         rocksdb_set_options(self->db, 2, names, kept, &message);
     }
+    pthread_mutex_unlock(&self->compact_lock);
     rocksdb_compactoptions_destroy(options);
     return message ? sw_store_rocksdb_fail(self, "compact", message, error) : SW_OK;
 }

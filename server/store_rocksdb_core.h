@@ -23,6 +23,7 @@ struct rocksdb_store {
     atomic_uint free_percent_min;
     atomic_bool full; /* below these, and not yet far enough above */
 
+    pthread_mutex_t compact_lock;
     pthread_mutex_t sync_lock;
     pthread_cond_t sync_done;
     /* under sync_lock */

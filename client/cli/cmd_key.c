@@ -1,8 +1,8 @@
 /* `symwave key`: a key in its three text forms. */
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
 #include "client/cli/json_output.h"
 #include "client/cli/key_list.h"
+#include "common/format.h"
 #include <stdio.h>
 
 static const char doc[] = "Prints keys in base58, hex and base64. Each may be given in any of the three."

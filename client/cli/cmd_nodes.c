@@ -1,9 +1,9 @@
 /* `symwave nodes`: asks every node of the list how it is. */
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
 #include "client/cli/parse.h"
+#include "common/format.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* `symwave store`: files into the network, each as one symbol. */
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
 #include "client/cli/progress.h"
 #include "client/cli/records.h"
 #include "client/cli/summary.h"
+#include "common/format.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

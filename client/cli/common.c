@@ -1,9 +1,9 @@
 /* What cli.h promises: common options, errors, and opening a client on a node list. */
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/parse.h"
 #include "client/cli/progress.h"
+#include "common/format.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "client/cli/key_list.h"
-#include "client/cli/format.h"
 #include "client/cli/records.h"
+#include "common/format.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The progress line. One lock keeps it and all other output of standard error apart. */
 #include "client/cli/progress.h"
-#include "client/cli/format.h"
+#include "common/format.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "client/cli/summary.h"
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
+#include "common/format.h"
 #include <string.h>
 
 #define NODES_SHOWN 8

@@ -1,7 +1,7 @@
 /* Why a retrieval was slow, or took more than it delivered: nothing is said where nothing of the kind was. */
 #include "client/cli/cli.h"
-#include "client/cli/format.h"
 #include "client/cli/summary.h"
+#include "common/format.h"
 #include <stdlib.h>
 
 #define NODES_SHOWN 3

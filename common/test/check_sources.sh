@@ -27,11 +27,11 @@ only_in 'grpcpp?/' common/rpc_core.h
 only_in 'cyaml/' common/node_list_yaml.c server/config_yaml.c
 only_in 'yaml\.h' common/node_list_yaml.c server/config_yaml.c
 only_in 'jansson\.h' client/io/report_json.c client/files/layout_json.c client/cli/json_output.c \
-    client/cli/trace_file.c
+    client/cli/trace_file.c server/admin_report.c
 only_in 'microhttpd\.h' server/http.c
 only_in 'systemd/' server/notify.c
 only_in 'openssl/' common/tls_files.c
-only_in 'argp\.h' server/config.c client/cli/cli.h
+only_in 'argp\.h' server/config.c server/admin.c client/cli/cli.h
 
 if command -v clang-format >/dev/null; then
     find common server client integration -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror || failed=1

@@ -1,8 +1,8 @@
 /* The command's pure parts: numbers on the command line and for people, records, and key files. */
-#include "client/cli/format.h"
 #include "client/cli/key_list.h"
 #include "client/cli/parse.h"
 #include "client/cli/records.h"
+#include "common/format.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

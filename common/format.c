@@ -1,4 +1,4 @@
-#include "client/cli/format.h"
+#include "common/format.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* Numbers and foreign text for people. Each function writes into out and returns it. */
-#ifndef SW_CLI_FORMAT_H
-#define SW_CLI_FORMAT_H
+/* Numbers and foreign text for people, for the two programs. Each function writes into out and returns it. */
+#ifndef SW_FORMAT_H
+#define SW_FORMAT_H
 
 #include <stddef.h>
 #include <stdint.h>
