@@ -141,7 +141,14 @@ capture in_root sh -c 'cc -Wall -Werror -o /tmp/program /tmp/program.c $(pkg-con
 equal "a program builds against the library" 0 "$status"
 capture in_root /tmp/program $nodes
 equal "... and finds the node" "node-1 0.1.0" "$out"
+capture in_root symwaved stats --config /etc/symwave/symwaved.yaml --json
+equal "stats of the node that runs" "0 true" "$status $(jq -r .running <<<"$out")"
 stop
+capture in_root symwaved scrub --config /etc/symwave/symwaved.yaml
+equal "root makes no files that its user could not use" 3 "$status"
+capture in_root setpriv --reuid symwave --regid symwave --clear-groups symwaved scrub \
+    --config /etc/symwave/symwaved.yaml --json
+equal "its user scrubs it while it does not run" "0 0" "$status $(jq -r .damaged <<<"$out")"
 
 # ---- upgrade, remove, purge ----
 

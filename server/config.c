@@ -41,8 +41,13 @@ static const char doc[] =
     "The data folder is made if it is missing. The id decides which keys the node is asked for, so it must stay the "
     "same for as long as the data is used. SIGTERM stops the node: it finishes the calls under way, and exits with 0. "
     "SIGHUP reads the configuration file, certificates and tokens again. Sizes take the suffixes K, M and G (1024, "
-    "1024^2, 1024^3 bytes). Every option but the last three is also a key of the file that --config names, without the "
-    "dashes: \"keys-max: 5000\". What the command line says wins.";
+    "1024^2, 1024^3 bytes). Every option but those of \"Configuration\" is also a key of the file that --config names, "
+    "without the "
+    "dashes: \"keys-max: 5000\". What the command line says wins.\n\n"
+    "With a command as its first word symwaved looks after a node's data instead, whether the node runs or not:\n\n"
+    "  symwaved {stats|scrub|compact} --data DIR\n"
+    "  symwaved {backup|restore|export|import|delete} --data DIR ARGUMENT...\n\n"
+    "Each has a --help of its own.";
 
 /* ---- addresses ---- */
 
@@ -299,7 +304,10 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
         return 0;
     }
     if (option == ARGP_KEY_ARG)
-        argp_error(state, "\"%s\" is one argument too many", text);
+        argp_error(state,
+                   "there is no command \"%s\"; commands are stats, scrub, backup, restore, export, import, delete "
+                   "and compact, and without one a node is started",
+                   text);
     if (option < OPTION_FIRST_KEY || index >= sw_config_key_count)
         return ARGP_ERR_UNKNOWN;
     return sw_config_list_add(&parsing->source->given[index], text ? text : "true") ? 0 : ENOMEM;

@@ -33,7 +33,9 @@ _symwave() {
 }
 
 _symwaved() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=
+    local commands="stats scrub backup restore export import delete compact"
+    ((COMP_CWORD > 1)) && [[ " $commands " == *" ${COMP_WORDS[1]} "* ]] && command=${COMP_WORDS[1]}
     COMPREPLY=()
     [[ $previous == "=" ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
     case $previous in
@@ -48,9 +50,16 @@ _symwaved() {
         mapfile -t COMPREPLY < <(compgen -f -- "${current#=}")
         ;;
     *)
-        compopt -o nospace 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -W "$(_symwave_options symwaved)" -- "$current")
-        [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} != *= ]] && COMPREPLY[0]+=" "
+        if [[ $COMP_CWORD == 1 && $current != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
+        elif [[ $command && $current != -* ]]; then
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        else
+            compopt -o nospace 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -W "$(_symwave_options symwaved $command)" -- "$current")
+            [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} != *= ]] && COMPREPLY[0]+=" "
+        fi
         ;;
     esac
 }

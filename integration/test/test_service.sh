@@ -78,7 +78,12 @@ sed 's/\\-/-/g' symwaved.yaml.5 | sed -n 's/^\.B \([a-z][a-z-]*\)$/--\1/p' | sor
     cat keys
     in_page "$package/man/symwaved.8"
 } | sort -u >written
-long_options "$bin/symwaved" >told
+{
+    long_options "$bin/symwaved"
+    for command in stats scrub backup restore export import delete compact; do
+        long_options "$bin/symwaved" "$command"
+    done
+} | sort -u >told
 equal "symwaved(8) and symwaved.yaml(5) lack no option" "" "$(comm -23 told written | tr '\n' ' ')"
 equal "symwaved(8) and symwaved.yaml(5) have no other" "" "$(comm -13 told written | tr '\n' ' ')"
 if command -v groff >/dev/null; then
@@ -107,4 +112,6 @@ equal "an option of one" "--required= " "$(completes symwave fetch --req)"
 equal "a file" "nodes.yaml " "$(completes symwave --nodes nod)"
 equal "an option of the node" "--keys-max= " "$(completes symwaved --keys)"
 equal "a value of one" "debug " "$(completes symwaved --log-level = d)"
+equal "a command of the node" "restore " "$(completes symwaved re)"
+equal "an option of it" "--bytes-per-second= " "$(completes symwaved scrub --by)"
 end_checks
