@@ -2,6 +2,7 @@
 #include "common/pool.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/thread.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -116,13 +117,12 @@ enum sw_status sw_pool_new(uint32_t threads, const char *name, struct sw_pool **
     pthread_mutex_init(&pool->lock, NULL);
     sw_cond_init(&pool->wake);
     for (uint32_t i = 0; i < threads; i++) {
-        int failed = pthread_create(&pool->threads[i], NULL, run, pool);
+        int failed = sw_thread_start(&pool->threads[i], name, run, pool);
         if (failed) {
             stop_and_join(pool);
             return sw_error_set(error, SW_IO_ERROR, "cannot start thread %u of %u: %s", i + 1, threads,
                                 strerror(failed));
         }
-        pthread_setname_np(pool->threads[i], name);
         pool->thread_count++;
     }
     *out = pool;

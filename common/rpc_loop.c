@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/cond.h"
 #include "common/rpc_core.h"
+#include "common/thread.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,9 +55,12 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the network loop");
     pthread_mutex_init(&loop->lock, NULL);
     sw_cond_init(&loop->changed);
+    sigset_t before;
+    sw_thread_signals_block(&before); /* gRPC starts threads of its own */
     grpc_init();
+    sw_thread_signals_restore(&before);
     loop->queue = grpc_completion_queue_create_for_next(NULL);
-    int failed = pthread_create(&loop->thread, NULL, poll_queue, loop);
+    int failed = sw_thread_start(&loop->thread, "sw-network", poll_queue, loop);
     if (failed) {
         grpc_completion_queue_shutdown(loop->queue);
         grpc_completion_queue_destroy(loop->queue);
@@ -64,7 +68,6 @@ enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
         release(loop);
         return sw_error_set(error, SW_IO_ERROR, "cannot start the network thread: %s", strerror(failed));
     }
-    pthread_setname_np(loop->thread, "sw-network");
     *out = loop;
     return SW_OK;
 }

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/cond.h"
 #include "common/rpc_server_core.h"
+#include "common/thread.h"
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -188,7 +189,7 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
     register_methods(server, options);
     enum sw_status status = listen_on(server, options, address, &bound, error);
     if (status == SW_OK) {
-        server->has_sweeper = pthread_create(&server->sweeper, NULL, sweep, server) == 0;
+        server->has_sweeper = sw_thread_start(&server->sweeper, "sw-sweeper", sweep, server) == 0;
         if (!server->has_sweeper)
             status = sw_error_set(error, SW_IO_ERROR, "cannot start a thread for the server");
     }

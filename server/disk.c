@@ -1,6 +1,7 @@
 #include "server/disk.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/thread.h"
 #include "server/notify.h"
 #include <stdlib.h>
 
@@ -59,7 +60,7 @@ enum sw_status sw_disk_start(struct sw_service *service, struct sw_health *healt
     pthread_mutex_init(&disk->lock, NULL);
     sw_cond_init(&disk->changed);
     look(disk);
-    if (pthread_create(&disk->thread, NULL, run, disk) == 0)
+    if (sw_thread_start(&disk->thread, "sw-disk", run, disk) == 0)
         return SW_OK;
     pthread_cond_destroy(&disk->changed);
     pthread_mutex_destroy(&disk->lock);

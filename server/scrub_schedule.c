@@ -1,6 +1,7 @@
 #include "server/scrub_schedule.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/thread.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -205,7 +206,7 @@ enum sw_status sw_scrub_schedule_start(struct sw_service *service, uint64_t inte
         self->record.finished_at = (int64_t)time(NULL);
         save(self);
     }
-    if (pthread_create(&self->thread, NULL, run, self) != 0) {
+    if (sw_thread_start(&self->thread, "sw-scrub", run, self) != 0) {
         release(self);
         return sw_error_set(error, SW_IO_ERROR, "cannot start a thread to scrub");
     }

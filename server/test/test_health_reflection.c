@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,6 +95,25 @@ static void test_watch_tells_at_once_on_change_and_at_the_end(void **state)
     assert_int_equal(reply.count, 1);
     assert_status(&reply, 0, 3); /* SERVICE_UNKNOWN */
     reply_expect_pushback(&reply, SW_RPC_UNAVAILABLE, "the node is stopping", 1000);
+}
+
+/* Pings at the shortest interval that a node allows, for longer than a few strikes would take. */
+static void test_pings_on_a_stream_that_stands_still_are_not_called_abusive(void **state)
+{
+    struct node *node = *state;
+    Grpc__Health__V1__HealthCheckRequest request = health_request("");
+    sw_rpc_channel_free(node->channel);
+    const struct sw_rpc_channel_options options = {.keepalive_ms = 1050, .keepalive_timeout_ms = 20000};
+    node->channel = sw_rpc_channel_new(node->loop, node->address, &options);
+    assert_non_null(node->channel);
+    struct stream *watch = stream_open_with(node, WATCH, &request.base);
+    assert_true(stream_wait(watch, 1));
+    sleep(8);
+    sw_daemon_set_serving(node->daemon, false);
+    assert_true(stream_wait(watch, 2));
+    stream_cancel(watch);
+    struct reply reply = stream_end(watch);
+    reply_expect(&reply, SW_RPC_CANCELLED, "");
 }
 
 static void test_watch_of_a_caller_that_goes_is_freed(void **state)
@@ -265,6 +285,7 @@ int main(void)
         TEST(test_check_knows_the_node_and_its_services),
         TEST(test_bad_health_requests_are_refused),
         TEST(test_watch_tells_at_once_on_change_and_at_the_end),
+        TEST(test_pings_on_a_stream_that_stands_still_are_not_called_abusive),
         TEST(test_watch_of_a_caller_that_goes_is_freed),
         TEST(test_services_are_listed),
         TEST(test_symbols_of_every_kind_are_found_in_their_file),
