@@ -1,6 +1,7 @@
 /* The client side: channels and calls. */
 #include "common/clock.h"
 #include "common/rpc_core.h"
+#include "common/thread.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -83,7 +84,10 @@ struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *
     grpc_channel_args channel_args = {.num_args = arg_count, .args = args};
     grpc_channel_credentials *credentials = sw_rpc_channel_credentials(options);
     channel->loop = loop;
+    sigset_t before;
+    sw_thread_signals_block(&before);
     channel->channel = grpc_channel_create(address, credentials, &channel_args);
+    sw_thread_signals_restore(&before);
     grpc_channel_credentials_release(credentials);
     return channel;
 }
@@ -251,11 +255,15 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
     grpc_metadata_array_init(&call->trailing_metadata);
     call->details = grpc_empty_slice();
     call->pushback_us = -1;
+    /* gRPC starts threads when there is work for them: the first call looks up names and connects. */
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_slice path = grpc_slice_from_copied_string(method);
     call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, channel->loop->queue, path,
                                           NULL, deadline_from(timeout_us), NULL);
     grpc_slice_unref(path);
     start_operations(call, channel->authorization, request);
+    sw_thread_signals_restore(&before);
     return call;
 }
 

@@ -122,7 +122,10 @@ void sw_rpc_loop_free(struct sw_rpc_loop *loop)
         return;
     pthread_join(loop->thread, NULL);
     grpc_completion_queue_destroy(loop->queue);
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_shutdown_blocking();
+    sw_thread_signals_restore(&before);
     release(loop);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SYMWAVE_SYMWAVE_H
 #define SYMWAVE_SYMWAVE_H
 
+#include "symwave/call.h"
 #include "symwave/client.h"
 #include "symwave/file.h"
 #include "symwave/key.h"
