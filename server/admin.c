@@ -212,5 +212,6 @@ int sw_admin_main(int argc, char **argv)
         fprintf(stderr, "symwaved %s: cannot write the result\n", parsing.command->name);
         status = SW_ADMIN_FAILED;
     }
+    sw_admin_report_free(report);
     return status;
 }

@@ -141,16 +141,20 @@ static void print_object(json_t *object, int indent)
     }
 }
 
-bool sw_admin_report_print(struct sw_admin_report *report, bool as_json)
+void sw_admin_report_free(struct sw_admin_report *report)
+{
+    if (report)
+        json_decref(report->root);
+    free(report);
+}
+
+bool sw_admin_report_print(const struct sw_admin_report *report, bool as_json)
 {
     bool ok = report && report->root;
     if (ok && as_json)
         ok = json_dumpf(report->root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 && putchar('\n') != EOF;
     else if (ok)
         print_object(report->root, 0);
-    if (report)
-        json_decref(report->root);
-    free(report);
     return fflush(stdout) == 0 && ok;
 }
 

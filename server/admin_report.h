@@ -19,8 +19,9 @@ void sw_admin_report_time(struct sw_admin_report *report, const char *name, int6
 void sw_admin_report_item(struct sw_admin_report *report, const char *name, const char *text);
 /* What is added from here on goes into an object of this name; NULL ends that. */
 void sw_admin_report_section(struct sw_admin_report *report, const char *name);
-/* Prints it to standard output, and frees it. False where it cannot be written. */
-bool sw_admin_report_print(struct sw_admin_report *report, bool as_json);
+/* Prints it to standard output. False where it cannot be written. */
+bool sw_admin_report_print(const struct sw_admin_report *report, bool as_json);
+void sw_admin_report_free(struct sw_admin_report *report);
 
 /*
  * Rewrites the line on a terminal, ten times a second at most; elsewhere nothing. total 0: nobody knows.

@@ -88,13 +88,15 @@ static uint64_t count_damaged(const struct sw_service *service)
 {
     char *path;
     uint64_t count = 0;
-    DIR *folder = asprintf(&path, "%s/damaged", service->data) < 0 ? NULL : opendir(path);
+    if (asprintf(&path, "%s/damaged", service->data) < 0)
+        return 0;
+    DIR *folder = opendir(path);
+    free(path);
     if (!folder)
         return 0;
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(folder);
-    free(path);
     return count;
 }
 
