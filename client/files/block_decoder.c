@@ -85,10 +85,10 @@ static enum sw_status decode_sub_block(struct decoding *decoding, uint32_t index
 {
     struct sw_rebuild *rebuild = decoding->rebuild;
     const struct sw_raptorq_params *params = &rebuild->layout->params;
-    struct columns columns = {.sub = sw_raptorq_sub_block(params, rebuild->sbn, index)};
+    struct columns columns = {.sub = sw_raptorq_sub_block_at(params, rebuild->sbn, index)};
     enum sw_status status = SW_OK;
 
-    columns.offset = sw_raptorq_block(params, rebuild->sbn).offset + columns.sub.block_offset;
+    columns.offset = sw_raptorq_block_at(params, rebuild->sbn).offset + columns.sub.block_offset;
     for (; columns.at < columns.sub.bytes && status == SW_OK; columns.at += columns.width) {
         columns.width = columns.sub.bytes - columns.at < width_max ? columns.sub.bytes - columns.at : width_max;
         status = read_columns(decoding, &columns, error);
@@ -109,7 +109,7 @@ static enum sw_status decode(struct decoding *decoding, struct sw_error *error)
 {
     struct sw_rebuild *rebuild = decoding->rebuild;
     const struct sw_raptorq_params *params = &rebuild->layout->params;
-    const size_t widest = sw_raptorq_sub_block(params, rebuild->sbn, 0).bytes;
+    const size_t widest = sw_raptorq_sub_block_at(params, rebuild->sbn, 0).bytes;
     size_t repair_count = 0;
 
     for (uint32_t i = 0; i < rebuild->row_count; i++)

@@ -89,8 +89,8 @@ struct loading {
 static enum sw_status read_sub_block(struct loading *loading, uint32_t index, struct sw_error *error)
 {
     struct sw_block_encoder *encoder = loading->encoder;
-    const struct sw_raptorq_block block = sw_raptorq_block(&encoder->params, encoder->sbn);
-    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&encoder->params, encoder->sbn, index);
+    const struct sw_raptorq_block block = sw_raptorq_block_at(&encoder->params, encoder->sbn);
+    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&encoder->params, encoder->sbn, index);
     const size_t bytes = (size_t)block.k * sub.bytes;
     size_t real = bytes;
 
@@ -111,13 +111,13 @@ static enum sw_status read_sub_block(struct loading *loading, uint32_t index, st
 static enum sw_status load_columns(struct loading *loading, uint32_t first, uint32_t last, struct sw_error *error)
 {
     struct sw_block_encoder *encoder = loading->encoder;
-    const struct sw_raptorq_sub_block from = sw_raptorq_sub_block(&encoder->params, encoder->sbn, first);
-    const struct sw_raptorq_sub_block to = sw_raptorq_sub_block(&encoder->params, encoder->sbn, last - 1);
+    const struct sw_raptorq_sub_block from = sw_raptorq_sub_block_at(&encoder->params, encoder->sbn, first);
+    const struct sw_raptorq_sub_block to = sw_raptorq_sub_block_at(&encoder->params, encoder->sbn, last - 1);
     const size_t width = to.symbol_offset + to.bytes - from.symbol_offset;
     enum sw_status status = SW_OK;
 
     for (uint32_t index = first; index < last && status == SW_OK; index++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&encoder->params, encoder->sbn, index);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&encoder->params, encoder->sbn, index);
         status = read_sub_block(loading, index, error);
         for (uint32_t i = 0; i < encoder->k; i++)
             loading->inputs[i] = loading->sub_block + (size_t)i * sub.bytes;
@@ -138,7 +138,7 @@ static enum sw_status load(struct loading *loading, struct sw_error *error)
     struct sw_block_encoder *encoder = loading->encoder;
     const struct sw_raptorq_params *params = &encoder->params;
     /* The first sub-blocks are the widest. */
-    const size_t widest = sw_raptorq_sub_block(params, encoder->sbn, 0).bytes;
+    const size_t widest = sw_raptorq_sub_block_at(params, encoder->sbn, 0).bytes;
     size_t fitting = PIECES_BYTES_MAX / (widest * encoder->l);
 
     fitting = fitting == 0 ? 1 : fitting > params->sub_blocks ? params->sub_blocks : fitting;
@@ -166,7 +166,7 @@ enum sw_status sw_block_encoder_next(struct sw_block_encoder *encoder, struct sw
 {
     struct loading loading = {.encoder = encoder, .job = job};
 
-    encoder->k = sw_raptorq_block(&encoder->params, encoder->sbn).k;
+    encoder->k = sw_raptorq_block_at(&encoder->params, encoder->sbn).k;
     encoder->l = sw_raptorq_intermediate_count(encoder->k);
     enum sw_status status = sw_raptorq_plan_new_encoder(encoder->k, &loading.plan);
     if (status == SW_OK)

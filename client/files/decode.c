@@ -52,7 +52,7 @@ static enum sw_status read_symbol(const struct folder *folder, const struct sw_k
 static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct sw_error *error)
 {
     const struct folder *folder = user_data;
-    const struct sw_key *keys = sw_layout_block(rebuild->layout, rebuild->sbn).keys;
+    const struct sw_key *keys = sw_layout_block_at(rebuild->layout, rebuild->sbn).keys;
     uint32_t missing = 1;
     size_t count;
     uint32_t *wanted = sw_rebuild_wanted(rebuild, &count);

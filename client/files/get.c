@@ -104,7 +104,7 @@ static enum sw_status retrieve(struct getting *getting, const struct sw_key *key
 
 static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct sw_error *error)
 {
-    const struct sw_key *all = sw_layout_block(rebuild->layout, rebuild->sbn).keys;
+    const struct sw_key *all = sw_layout_block_at(rebuild->layout, rebuild->sbn).keys;
     struct getting getting = {.rebuild = rebuild, .calls = user_data};
     uint32_t required = 0;
     size_t count = 0;

@@ -11,7 +11,7 @@
 
 uint32_t sw_layout_repair_count(const struct sw_raptorq_params *params, uint32_t sbn)
 {
-    const uint64_t bytes = sw_raptorq_block(params, sbn).bytes;
+    const uint64_t bytes = sw_raptorq_block_at(params, sbn).bytes;
 
     if (bytes <= REPAIR_SMALL_BYTES)
         return REPAIR_SMALL;
@@ -25,7 +25,7 @@ void sw_layout_count(struct sw_layout *layout)
     layout->first[0] = 0;
     for (uint32_t sbn = 0; sbn < params->blocks; sbn++)
         layout->first[sbn + 1] =
-            layout->first[sbn] + sw_raptorq_block(params, sbn).k + sw_layout_repair_count(params, sbn);
+            layout->first[sbn] + sw_raptorq_block_at(params, sbn).k + sw_layout_repair_count(params, sbn);
 }
 
 uint64_t sw_layout_symbol_count(const struct sw_layout *layout)
@@ -66,10 +66,10 @@ const struct sw_key *sw_layout_hash(const struct sw_layout *layout)
     return &layout->hash;
 }
 
-struct sw_layout_block sw_layout_block(const struct sw_layout *layout, uint32_t sbn)
+struct sw_layout_block sw_layout_block_at(const struct sw_layout *layout, uint32_t sbn)
 {
     assert(sbn < layout->params.blocks);
-    struct sw_layout_block block = {.k = sw_raptorq_block(&layout->params, sbn).k};
+    struct sw_layout_block block = {.k = sw_raptorq_block_at(&layout->params, sbn).k};
     block.repair = (uint32_t)(layout->first[sbn + 1] - layout->first[sbn]) - block.k;
     block.keys = layout->keys + layout->first[sbn];
     return block;

@@ -57,7 +57,7 @@ static enum sw_status next_block(struct putting *putting, struct sw_error *error
         putting->sbn++;
     if (putting->sbn == putting->params.blocks)
         return SW_OK;
-    sw_job_stage(&putting->job, SW_STAGE_ENCODE, 0, sw_raptorq_block(&putting->params, putting->sbn).bytes);
+    sw_job_stage(&putting->job, SW_STAGE_ENCODE, 0, sw_raptorq_block_at(&putting->params, putting->sbn).bytes);
     enum sw_status status = sw_block_encoder_next(putting->encoder, &putting->job, error);
     putting->job.progress = progress;
     putting->report.encode_us += sw_clock_us() - started;
@@ -66,7 +66,7 @@ static enum sw_status next_block(struct putting *putting, struct sw_error *error
         status = SW_INVALID_ARGUMENT;
     putting->esi = 0;
     putting->esi_end =
-        sw_raptorq_block(&putting->params, putting->sbn).k + sw_layout_repair_count(&putting->params, putting->sbn);
+        sw_raptorq_block_at(&putting->params, putting->sbn).k + sw_layout_repair_count(&putting->params, putting->sbn);
     if (status == SW_OK && putting->sbn + 1 == putting->params.blocks) {
         putting->report.hash = sw_block_encoder_hash(putting->encoder);
         status = check_unchanged(putting, error);
@@ -260,7 +260,7 @@ static enum sw_status begin(struct putting *putting, const char *layout_path, st
     putting->report.bytes = bytes;
     putting->report.blocks = putting->params.blocks;
     for (uint32_t sbn = 0; sbn < putting->params.blocks; sbn++) {
-        putting->report.source_symbols += sw_raptorq_block(&putting->params, sbn).k;
+        putting->report.source_symbols += sw_raptorq_block_at(&putting->params, sbn).k;
         putting->report.repair_symbols += sw_layout_repair_count(&putting->params, sbn);
     }
     /* A key and what stands around it; one that could not be read back helps nobody. */

@@ -27,7 +27,7 @@ enum sw_status sw_rebuild_missing(struct sw_rebuild *rebuild, uint32_t *missing,
 
 uint32_t *sw_rebuild_wanted(const struct sw_rebuild *rebuild, size_t *count)
 {
-    const struct sw_layout_block block = sw_layout_block(rebuild->layout, rebuild->sbn);
+    const struct sw_layout_block block = sw_layout_block_at(rebuild->layout, rebuild->sbn);
     const uint32_t all = block.k + block.repair;
     bool *held = calloc(all, sizeof(*held));
     uint32_t *wanted = malloc(all * sizeof(*wanted));
@@ -70,7 +70,7 @@ enum sw_status sw_rebuild_take(struct sw_rebuild *rebuild, uint32_t esi, const v
     uint32_t named = 0;
 
     char key[SW_KEY_BASE58_SIZE];
-    sw_key_to_base58(&sw_layout_block(rebuild->layout, rebuild->sbn).keys[esi], key);
+    sw_key_to_base58(&sw_layout_block_at(rebuild->layout, rebuild->sbn).keys[esi], key);
     if (value_bytes != expected)
         return sw_error_set(error, SW_DATA_LOSS,
                             "symbol %s has %zu bytes: the layout is at fault, whose symbols have %zu", key, value_bytes,
@@ -94,7 +94,7 @@ enum sw_status sw_rebuild_take(struct sw_rebuild *rebuild, uint32_t esi, const v
 
 static enum sw_status begin_block(struct sw_rebuild *rebuild, uint32_t sbn, struct sw_error *error)
 {
-    const struct sw_layout_block block = sw_layout_block(rebuild->layout, sbn);
+    const struct sw_layout_block block = sw_layout_block_at(rebuild->layout, sbn);
     const struct sw_held_block *held = &rebuild->workspace->blocks[sbn];
     enum sw_status status = sw_raptorq_decoder_new(block.k, &rebuild->decoder);
 
@@ -138,11 +138,11 @@ static enum sw_status rebuild_block(struct sw_rebuild *rebuild, uint32_t sbn, sw
     started = sw_clock_us();
     if (status == SW_OK) {
         sw_job_stage(&rebuild->job, SW_STAGE_DECODE, 0,
-                     (uint64_t)sw_layout_block(rebuild->layout, sbn).k * rebuild->layout->params.symbol_bytes);
+                     (uint64_t)sw_layout_block_at(rebuild->layout, sbn).k * rebuild->layout->params.symbol_bytes);
         status = sw_block_decode(rebuild, error);
         rebuild->report.decode_us += sw_clock_us() - started;
     }
-    rebuild->symbols_before += sw_layout_block(rebuild->layout, sbn).k;
+    rebuild->symbols_before += sw_layout_block_at(rebuild->layout, sbn).k;
     end_block(rebuild);
     return status;
 }
@@ -195,7 +195,7 @@ static enum sw_status drop_bad_symbols(struct sw_rebuild *rebuild, uint64_t *dro
     sw_job_stage(&rebuild->job, SW_STAGE_CHECK, 0, 0);
     for (uint32_t sbn = 0; sbn < rebuild->layout->params.blocks && status == SW_OK; sbn++) {
         struct sw_held_block *block = &workspace->blocks[sbn];
-        const struct sw_key *keys = sw_layout_block(rebuild->layout, sbn).keys;
+        const struct sw_key *keys = sw_layout_block_at(rebuild->layout, sbn).keys;
         uint32_t kept = 0;
         for (uint32_t i = 0; i < block->count && status == SW_OK; i++) {
             const struct sw_held held = block->symbols[i];
@@ -288,7 +288,7 @@ enum sw_status sw_rebuild_file(const struct sw_layout *layout, const char *out_p
     sw_job_start(&rebuild.job, options);
     rebuild.report.bytes = layout->params.bytes;
     for (uint32_t sbn = 0; sbn < layout->params.blocks; sbn++)
-        rebuild.report.source_symbols += sw_layout_block(layout, sbn).k;
+        rebuild.report.source_symbols += sw_layout_block_at(layout, sbn).k;
     enum sw_status status = look_at_output(&rebuild, &rebuild.report.already_there, error);
     if (status == SW_OK && rebuild.report.already_there)
         sw_workspace_tidy(out_path);

@@ -38,7 +38,7 @@ static bool take_record(const struct sw_journal_record *record, void *user_data)
 
     if (sbn >= workspace->layout->params.blocks)
         return false;
-    const struct sw_layout_block block = sw_layout_block(workspace->layout, sbn);
+    const struct sw_layout_block block = sw_layout_block_at(workspace->layout, sbn);
     if (esi >= block.k + block.repair || (esi < block.k) != (record->slot == SW_JOURNAL_NO_SLOT))
         return false;
     /* Slots are taken one after the other; one that the file does not reach was lost with the machine's power. */
@@ -120,7 +120,8 @@ enum sw_status sw_workspace_open(const struct sw_layout *layout, const char *out
         workspace->layout = layout;
         workspace->path = sw_file_name(out_path, ".part");
         for (uint32_t sbn = 0; sbn < layout->params.blocks; sbn++)
-            workspace->repair_start += (uint64_t)sw_raptorq_block(&layout->params, sbn).k * layout->params.symbol_bytes;
+            workspace->repair_start +=
+                (uint64_t)sw_raptorq_block_at(&layout->params, sbn).k * layout->params.symbol_bytes;
     }
     if (!workspace || !workspace->path)
         status = sw_error_set(error, SW_NO_MEMORY, "no memory to write %s", out_path);
@@ -157,11 +158,11 @@ static enum sw_status each_sub_symbol(struct sw_workspace *workspace, uint32_t s
                                       const uint8_t *from, struct sw_error *error)
 {
     const struct sw_raptorq_params *params = &workspace->layout->params;
-    const uint64_t start = sw_raptorq_block(params, sbn).offset;
+    const uint64_t start = sw_raptorq_block_at(params, sbn).offset;
     enum sw_status status = SW_OK;
 
     for (uint32_t index = 0; index < params->sub_blocks && status == SW_OK; index++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(params, sbn, index);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(params, sbn, index);
         const uint64_t offset = start + sub.block_offset + (uint64_t)esi * sub.bytes;
         if (from)
             status = sw_file_write(workspace->fd, workspace->path, from + sub.symbol_offset, sub.bytes, offset, error);
@@ -177,7 +178,7 @@ enum sw_status sw_workspace_add(struct sw_workspace *workspace, uint32_t sbn, ui
     struct sw_journal_record record = {.symbol = sbn << 24 | esi, .slot = SW_JOURNAL_NO_SLOT};
     enum sw_status status;
 
-    if (esi < sw_layout_block(workspace->layout, sbn).k) {
+    if (esi < sw_layout_block_at(workspace->layout, sbn).k) {
         status = each_sub_symbol(workspace, sbn, esi, NULL, bytes, error);
     } else {
         record.slot = workspace->slots;

@@ -156,7 +156,7 @@ void sw_raptorq_payload_id_read(const uint8_t id[SW_RAPTORQ_PAYLOAD_ID_BYTES], u
     *esi = (uint32_t)read_big_endian(id + 1, 3);
 }
 
-struct sw_raptorq_block sw_raptorq_block(const struct sw_raptorq_params *params, uint32_t sbn)
+struct sw_raptorq_block sw_raptorq_block_at(const struct sw_raptorq_params *params, uint32_t sbn)
 {
     const struct partition part = partition(divide_up(params->bytes, params->symbol_bytes), params->blocks);
     const uint64_t large_before = sbn < part.large_count ? sbn : part.large_count;
@@ -171,7 +171,8 @@ struct sw_raptorq_block sw_raptorq_block(const struct sw_raptorq_params *params,
     return block;
 }
 
-struct sw_raptorq_sub_block sw_raptorq_sub_block(const struct sw_raptorq_params *params, uint32_t sbn, uint32_t index)
+struct sw_raptorq_sub_block sw_raptorq_sub_block_at(const struct sw_raptorq_params *params, uint32_t sbn,
+                                                    uint32_t index)
 {
     const struct partition part = partition(params->symbol_bytes / params->alignment, params->sub_blocks);
     const uint64_t large_before = index < part.large_count ? index : part.large_count;
@@ -180,6 +181,6 @@ struct sw_raptorq_sub_block sw_raptorq_sub_block(const struct sw_raptorq_params 
     assert(index < params->sub_blocks);
     sub.bytes = (uint32_t)(index < part.large_count ? part.large : part.small) * params->alignment;
     sub.symbol_offset = (uint32_t)(index * part.small + large_before) * params->alignment;
-    sub.block_offset = (uint64_t)sw_raptorq_block(params, sbn).k * sub.symbol_offset;
+    sub.block_offset = (uint64_t)sw_raptorq_block_at(params, sbn).k * sub.symbol_offset;
     return sub;
 }

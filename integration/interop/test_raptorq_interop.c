@@ -59,7 +59,7 @@ static uint32_t esi_at(const struct sample *sample, uint32_t k, uint32_t place)
 /* The symbol at a place of a block. */
 static uint8_t *symbol_at(const struct sample *sample, const struct bytes *packets, uint32_t sbn, uint32_t place)
 {
-    const uint64_t before = sw_raptorq_block(&sample->params, sbn).offset / sample->params.symbol_bytes;
+    const uint64_t before = sw_raptorq_block_at(&sample->params, sbn).offset / sample->params.symbol_bytes;
 
     return packets->data + (before + (uint64_t)sbn * sample->repair + place) * sample->stride +
            SW_RAPTORQ_PAYLOAD_ID_BYTES;
@@ -69,7 +69,8 @@ static uint8_t *symbol_at(const struct sample *sample, const struct bytes *packe
 static uint8_t *row_at(const struct sample *sample, const struct bytes *object, uint32_t sbn,
                        const struct sw_raptorq_sub_block *sub, uint32_t esi)
 {
-    return object->data + sw_raptorq_block(&sample->params, sbn).offset + sub->block_offset + esi * (size_t)sub->bytes;
+    return object->data + sw_raptorq_block_at(&sample->params, sbn).offset + sub->block_offset +
+           esi * (size_t)sub->bytes;
 }
 
 static void run(const struct sw_raptorq_plan *plan, const struct sw_raptorq_targets *targets, size_t bytes,
@@ -84,7 +85,7 @@ static void run(const struct sw_raptorq_plan *plan, const struct sw_raptorq_targ
 /* Makes a block's packets, sub-block by sub-block. */
 static void encode_block(struct sample *sample, uint32_t sbn)
 {
-    const uint32_t k = sw_raptorq_block(&sample->params, sbn).k, count = k + sample->repair;
+    const uint32_t k = sw_raptorq_block_at(&sample->params, sbn).k, count = k + sample->repair;
     uint32_t *esis = room(count * sizeof(*esis));
     const uint8_t **inputs = room(k * sizeof(*inputs));
     uint8_t **outputs = room(count * sizeof(*outputs));
@@ -100,7 +101,7 @@ static void encode_block(struct sample *sample, uint32_t sbn)
     assert_int_equal(sw_raptorq_plan_new_encoder(k, &plan), SW_OK);
     assert_int_equal(sw_raptorq_targets_new(plan, esis, count, &targets), SW_OK);
     for (uint32_t s = 0; s < sample->params.sub_blocks; s++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&sample->params, sbn, s);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&sample->params, sbn, s);
 
         for (uint32_t i = 0; i < k; i++)
             inputs[i] = row_at(sample, &sample->object, sbn, &sub, i);
@@ -119,7 +120,7 @@ static void encode_block(struct sample *sample, uint32_t sbn)
 static void decode_block(const struct sample *sample, const struct bytes *packets, uint32_t sbn,
                          const struct choice *choice, const struct bytes *object)
 {
-    const uint32_t k = sw_raptorq_block(&sample->params, sbn).k;
+    const uint32_t k = sw_raptorq_block_at(&sample->params, sbn).k;
     uint32_t *esis = room(k * sizeof(*esis));
     const uint8_t **inputs = room(choice->count * sizeof(*inputs));
     uint8_t **outputs = room(k * sizeof(*outputs));
@@ -129,7 +130,7 @@ static void decode_block(const struct sample *sample, const struct bytes *packet
         esis[i] = i;
     assert_int_equal(sw_raptorq_targets_new(choice->plan, esis, k, &targets), SW_OK);
     for (uint32_t s = 0; s < sample->params.sub_blocks; s++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&sample->params, sbn, s);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&sample->params, sbn, s);
 
         for (uint32_t i = 0; i < choice->count; i++)
             inputs[i] = symbol_at(sample, packets, sbn, choice->places[i]) + sub.symbol_offset;
@@ -149,7 +150,7 @@ static struct sample make_sample(struct sw_raptorq_params params, uint32_t repai
     struct sample sample = {
         .params = params, .repair = repair, .stride = params.symbol_bytes + SW_RAPTORQ_PAYLOAD_ID_BYTES};
     const uint64_t symbols = (params.bytes + params.symbol_bytes - 1) / params.symbol_bytes;
-    const uint32_t step = (SW_RAPTORQ_ESI_MAX - sw_raptorq_block(&params, 0).k) / (repair + 1);
+    const uint32_t step = (SW_RAPTORQ_ESI_MAX - sw_raptorq_block_at(&params, 0).k) / (repair + 1);
     struct sw_error error = {.message = ""};
     uint8_t oti[SW_RAPTORQ_OTI_BYTES];
 
@@ -184,7 +185,7 @@ static void free_sample(struct sample *sample)
 /* Takes packets of a block at random, source symbols among them or not: K + extra, or as many as determine it. */
 static struct choice choose(const struct sample *sample, uint32_t sbn, bool source, uint32_t extra)
 {
-    const uint32_t k = sw_raptorq_block(&sample->params, sbn).k, first = source ? 0 : k;
+    const uint32_t k = sw_raptorq_block_at(&sample->params, sbn).k, first = source ? 0 : k;
     const uint32_t limit = k + sample->repair - first;
     struct choice choice = {.places = random_order(limit)};
     uint32_t *esis = room(limit * sizeof(*esis));
@@ -273,7 +274,7 @@ static void check_we_decode(const struct sample *sample, const struct bytes *pac
 /* All of the above for one object, with enough repair symbols that they suffice by themselves. */
 static void check_object(struct sw_raptorq_params params)
 {
-    struct sample sample = make_sample(params, sw_raptorq_block(&params, 0).k + 6, false);
+    struct sample sample = make_sample(params, sw_raptorq_block_at(&params, 0).k + 6, false);
     struct bytes object = {.data = sample.object.data, .count = params.bytes}, packets;
     char repair[16];
 

@@ -246,7 +246,7 @@ static void test_get_asks_a_local_store_before_the_nodes(void **state)
     assert_int_equal(sw_dir_sink_open(path("symbols"), &symbols, &error), SW_OK);
     const struct sw_local_store local = sw_dir_sink_as_local_store(symbols);
     /* Without its repair symbols and without one source symbol the folder has all but one of those that are needed. */
-    const struct sw_layout_block block = sw_layout_block(layout, 0);
+    const struct sw_layout_block block = sw_layout_block_at(layout, 0);
     for (uint32_t esi = 7; esi < block.k + block.repair; esi = esi == 7 ? block.k : esi + 1) {
         sw_key_to_base58(&block.keys[esi], key);
         snprintf(lost, sizeof(lost), "symbols/%s", key);

@@ -148,7 +148,7 @@ struct sw_raptorq_params put_params(size_t bytes)
 static void make_block(struct object *object, struct sw_block_encoder *encoder, struct sw_layout_writer *writer,
                        uint32_t sbn, uint32_t made_max)
 {
-    const uint32_t all = sw_raptorq_block(&object->params, sbn).k + sw_layout_repair_count(&object->params, sbn);
+    const uint32_t all = sw_raptorq_block_at(&object->params, sbn).k + sw_layout_repair_count(&object->params, sbn);
 
     object->made[sbn] = all < made_max ? all : made_max;
     object->symbols[sbn] = malloc(object->made[sbn] * object->symbol_bytes);
@@ -217,7 +217,7 @@ uint8_t *object_symbol(const struct object *object, uint32_t sbn, uint32_t esi)
 
 const struct sw_key *object_key(const struct object *object, uint32_t sbn, uint32_t esi)
 {
-    return &sw_layout_block(object->layout, sbn).keys[esi];
+    return &sw_layout_block_at(object->layout, sbn).keys[esi];
 }
 
 const char *object_path(const struct object *object, uint32_t sbn, uint32_t esi)

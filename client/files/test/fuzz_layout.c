@@ -51,8 +51,8 @@ static void check_counts(const struct sw_layout *layout)
 
     must(sw_raptorq_params_check(params, NULL) == SW_OK, "parameters that are none");
     for (uint32_t sbn = 0; sbn < params->blocks; sbn++) {
-        const struct sw_layout_block block = sw_layout_block(layout, sbn);
-        must(block.k == sw_raptorq_block(params, sbn).k, "a wrong number of source symbols");
+        const struct sw_layout_block block = sw_layout_block_at(layout, sbn);
+        must(block.k == sw_raptorq_block_at(params, sbn).k, "a wrong number of source symbols");
         must(block.repair == sw_layout_repair_count(params, sbn) && block.repair >= 6, "a wrong number of others");
         must(block.keys == layout->keys + count, "keys in a wrong place");
         count += block.k + block.repair;

@@ -169,7 +169,7 @@ static bool is_determined(const struct world *world)
     bool determined = true;
 
     for (uint32_t sbn = 0; sbn < world->layout.params.blocks; sbn++) {
-        const struct sw_layout_block block = sw_layout_block(&world->layout, sbn);
+        const struct sw_layout_block block = sw_layout_block_at(&world->layout, sbn);
         struct sw_raptorq_decoder *decoder;
         must(sw_raptorq_decoder_new(block.k, &decoder) == SW_OK, "no decoder");
         for (uint32_t esi = 0; esi < block.k + block.repair; esi++)

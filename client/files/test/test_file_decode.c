@@ -21,7 +21,7 @@ static uint32_t total_k(const struct object *object)
     uint32_t k = 0;
 
     for (uint32_t sbn = 0; sbn < object->params.blocks; sbn++)
-        k += sw_layout_block(object->layout, sbn).k;
+        k += sw_layout_block_at(object->layout, sbn).k;
     return k;
 }
 
@@ -30,7 +30,7 @@ static uint32_t source_symbols_there(const struct object *object)
     uint32_t count = 0;
 
     for (uint32_t sbn = 0; sbn < object->params.blocks; sbn++)
-        for (uint32_t esi = 0; esi < sw_layout_block(object->layout, sbn).k; esi++)
+        for (uint32_t esi = 0; esi < sw_layout_block_at(object->layout, sbn).k; esi++)
             count += exists(object_path(object, sbn, esi));
     return count;
 }
@@ -40,7 +40,7 @@ static bool is_determined(const struct object *object, uint32_t sbn)
 {
     struct sw_raptorq_decoder *decoder;
 
-    assert_int_equal(sw_raptorq_decoder_new(sw_layout_block(object->layout, sbn).k, &decoder), SW_OK);
+    assert_int_equal(sw_raptorq_decoder_new(sw_layout_block_at(object->layout, sbn).k, &decoder), SW_OK);
     for (uint32_t esi = 0; esi < object->made[sbn]; esi++)
         if (exists(object_path(object, sbn, esi)))
             assert_int_equal(sw_raptorq_decoder_add(decoder, esi, NULL), SW_OK);
@@ -61,7 +61,7 @@ static void check_random(const struct object *object, uint32_t extra, uint32_t l
 
     begin_again();
     for (uint32_t sbn = 0; sbn < object->params.blocks; sbn++) {
-        const uint32_t k = sw_layout_block(object->layout, sbn).k, made = object->made[sbn];
+        const uint32_t k = sw_layout_block_at(object->layout, sbn).k, made = object->made[sbn];
         uint32_t lost = made - k - extra < k ? made - k - extra : k;
         if (lost_max > 0)
             lost = 1 + (uint32_t)rand() % (lost_max < lost ? lost_max : lost);
@@ -97,7 +97,7 @@ static void check_source_only(const struct object *object)
 {
     begin_again();
     for (uint32_t sbn = 0; sbn < object->params.blocks; sbn++)
-        give_range(object, sbn, 0, sw_layout_block(object->layout, sbn).k + 2);
+        give_range(object, sbn, 0, sw_layout_block_at(object->layout, sbn).k + 2);
     const struct sw_get_report report = decode(object->layout, NULL, SW_OK, NULL);
     assert_done(object);
     assert_int_equal(report.taken, total_k(object));

@@ -61,7 +61,7 @@ static void check_symbols(const struct sw_layout *layout, const char *folder)
     char name[128];
 
     for (uint32_t sbn = 0; sbn < sw_layout_params(layout)->blocks; sbn++) {
-        const struct sw_layout_block block = sw_layout_block(layout, sbn);
+        const struct sw_layout_block block = sw_layout_block_at(layout, sbn);
         for (uint32_t i = 0; i < block.k + block.repair; i++, count++) {
             size_t bytes;
             snprintf(name, sizeof(name), "%s/", folder);
@@ -153,7 +153,7 @@ static void test_the_same_file_gives_the_same_layout_again(void **state)
     /* In place of another layout, beside the rest of one that was never finished, with symbols there and one bad. */
     assert_int_equal(sw_layout_load(path_of("layout.json"), &layout, NULL), SW_OK);
     char name[64] = "parts/";
-    sw_key_to_base58(&sw_layout_block(layout, 0).keys[2], name + strlen(name));
+    sw_key_to_base58(&sw_layout_block_at(layout, 0).keys[2], name + strlen(name));
     flip_byte(path_of(name), 4);
     write_file(path_of("layout.json"), "{}", 2);
     write_file(path_of("layout.json.part"), text, count - 1);

@@ -146,7 +146,7 @@ static void test_two_at_work_on_one_output_do_not_mix(void **state)
 /* The object's layout with another hash, or with the key of something else for one symbol; for the caller to free. */
 static struct sw_layout *other_layout(uint32_t esi, const struct sw_key *key, const struct sw_key *hash)
 {
-    const struct sw_layout_block block = sw_layout_block(object.layout, 0);
+    const struct sw_layout_block block = sw_layout_block_at(object.layout, 0);
     struct sw_layout_writer *writer;
     struct sw_layout *layout;
 

@@ -67,7 +67,7 @@ static void test_the_reference_layouts_are_read_as_they_are(void **state)
         assert_int_equal(params->sub_blocks, reference->sub_blocks);
         assert_int_equal(params->alignment, 8);
         assert_memory_equal(sw_layout_hash(layout), &hash, sizeof(hash));
-        const struct sw_layout_block block = sw_layout_block(layout, 0);
+        const struct sw_layout_block block = sw_layout_block_at(layout, 0);
         assert_int_equal(block.k, reference->k);
         assert_int_equal(block.repair, reference->repair);
         check_keys(path, &block);

@@ -77,7 +77,7 @@ static unsigned check_failures(struct allocations *allocations, bool (*allowed)(
         allocations->failing = 0;
         if (allocations->count < failing) {
             assert_int_equal(status, SW_OK);
-            assert_int_equal(sw_layout_block(layout, 0).k, 1);
+            assert_int_equal(sw_layout_block_at(layout, 0).k, 1);
             sw_layout_free(layout);
             return failing - 1;
         }

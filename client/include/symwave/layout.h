@@ -50,7 +50,7 @@ struct sw_layout_block {
     const struct sw_key *keys; /* by ESI, k + repair of them; valid as long as the layout */
 };
 /* Block number sbn, below the params' blocks. */
-SW_PUBLIC struct sw_layout_block sw_layout_block(const struct sw_layout *layout, uint32_t sbn);
+SW_PUBLIC struct sw_layout_block sw_layout_block_at(const struct sw_layout *layout, uint32_t sbn);
 
 /*
  * How many repair symbols a source block has in a layout: 6 where it has at most 65,535 bytes of the file, else

@@ -82,7 +82,7 @@ struct sw_raptorq_block {
     uint64_t offset, bytes;
 };
 /* Block number sbn, below params->blocks, of parameters that pass the check. */
-SW_PUBLIC struct sw_raptorq_block sw_raptorq_block(const struct sw_raptorq_params *params, uint32_t sbn);
+SW_PUBLIC struct sw_raptorq_block sw_raptorq_block_at(const struct sw_raptorq_params *params, uint32_t sbn);
 
 /*
  * A sub-block: bytes [symbol_offset, symbol_offset + bytes) of every symbol of its source block. In the object, they
@@ -93,8 +93,8 @@ struct sw_raptorq_sub_block {
     uint64_t block_offset;
 };
 /* Sub-block number index, below params->sub_blocks, of block sbn. */
-SW_PUBLIC struct sw_raptorq_sub_block sw_raptorq_sub_block(const struct sw_raptorq_params *params, uint32_t sbn,
-                                                           uint32_t index);
+SW_PUBLIC struct sw_raptorq_sub_block sw_raptorq_sub_block_at(const struct sw_raptorq_params *params, uint32_t sbn,
+                                                              uint32_t index);
 
 /* ---- plans ---- */
 

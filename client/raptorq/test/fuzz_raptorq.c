@@ -33,12 +33,12 @@ static void try_params(const uint8_t oti[SW_RAPTORQ_OTI_BYTES])
     sw_raptorq_oti_write(&params, again);
     must(memcmp(oti, again, sizeof(again)) == 0, "parameters change by being read and written");
     for (uint32_t i = 0; i < params.blocks; i++) {
-        block = sw_raptorq_block(&params, i);
+        block = sw_raptorq_block_at(&params, i);
         must(block.k >= 1 && block.k <= SW_RAPTORQ_K_MAX && block.offset == bytes && block.bytes > 0, "a wrong block");
         bytes += block.bytes;
     }
     must(bytes == params.bytes, "the blocks are not the object");
-    sub = sw_raptorq_sub_block(&params, 0, params.sub_blocks - 1);
+    sub = sw_raptorq_sub_block_at(&params, 0, params.sub_blocks - 1);
     must(sub.bytes > 0 && sub.symbol_offset + sub.bytes == params.symbol_bytes, "the sub-blocks are not the symbol");
 }
 

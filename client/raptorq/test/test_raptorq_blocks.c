@@ -46,7 +46,7 @@ struct block {
 /* Encodes a block sub-block by sub-block from an object that is padded to whole symbols. */
 static struct block encode(const struct sw_raptorq_params *params, uint32_t sbn, const uint8_t *object)
 {
-    const struct sw_raptorq_block part = sw_raptorq_block(params, sbn);
+    const struct sw_raptorq_block part = sw_raptorq_block_at(params, sbn);
     struct block block = {.params = params, .sbn = sbn, .k = part.k, .count = part.k + REPAIR};
     struct sw_raptorq_plan *plan;
 
@@ -56,7 +56,7 @@ static struct block encode(const struct sw_raptorq_params *params, uint32_t sbn,
     block.out = room(block.count * sizeof(*block.out));
     assert_int_equal(sw_raptorq_plan_new_encoder(block.k, &plan), SW_OK);
     for (uint32_t i = 0; i < params->sub_blocks; i++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(params, sbn, i);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(params, sbn, i);
 
         for (uint32_t esi = 0; esi < block.count; esi++) {
             block.esis[esi] = esi;
@@ -100,7 +100,7 @@ static void check_whole_symbols(struct block *block)
 static void decode(struct block *block, uint8_t *object)
 {
     const struct sw_raptorq_params *params = block->params;
-    const struct sw_raptorq_block part = sw_raptorq_block(params, block->sbn);
+    const struct sw_raptorq_block part = sw_raptorq_block_at(params, block->sbn);
     const uint32_t first = (uint32_t)rand() % 5; /* symbols are lost from here on */
     uint32_t *esis = room(block->count * sizeof(*esis)), count = 0;
     struct sw_raptorq_plan *plan = NULL;
@@ -113,7 +113,7 @@ static void decode(struct block *block, uint8_t *object)
             sw_raptorq_plan_new(block->k, esis, count, &plan, NULL);
     }
     for (uint32_t i = 0; i < params->sub_blocks; i++) {
-        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(params, block->sbn, i);
+        const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(params, block->sbn, i);
 
         for (uint32_t input = 0; input < count; input++)
             block->in[input] = block->symbols + esis[input] * (size_t)params->symbol_bytes + sub.symbol_offset;

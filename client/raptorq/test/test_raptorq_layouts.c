@@ -31,7 +31,7 @@ static uint8_t *symbol(const struct sample *sample, uint32_t esi)
 static void encode_sub_block(struct sample *sample, const struct sw_raptorq_plan *plan,
                              const struct sw_raptorq_targets *targets, uint32_t index)
 {
-    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&sample->params, 0, index);
+    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&sample->params, 0, index);
     const uint32_t count = sample->k + sample->repair;
     const uint8_t **inputs = calloc(sample->k, sizeof(*inputs));
     uint8_t **outputs = calloc(count, sizeof(*outputs));
@@ -57,7 +57,7 @@ static struct sample encode(size_t bytes)
 
     assert_int_equal(sw_raptorq_params_derive(bytes, NULL, &sample.params, NULL), SW_OK);
     assert_int_equal(sample.params.blocks, 1);
-    sample.k = sw_raptorq_block(&sample.params, 0).k;
+    sample.k = sw_raptorq_block_at(&sample.params, 0).k;
     sample.repair = bytes <= 65535 ? 6 : (uint32_t)((bytes * 5 + 65534) / 65535);
     sample.stride = sample.params.symbol_bytes + SW_RAPTORQ_PAYLOAD_ID_BYTES;
     sample.object = calloc(sample.k, sample.params.symbol_bytes);
@@ -124,7 +124,7 @@ static void check_layout(const struct sample *sample, size_t bytes)
 static void decode_sub_block(const struct sample *sample, const struct sw_raptorq_decoder *decoder,
                              const struct sw_raptorq_targets *targets, uint32_t index, uint8_t *object)
 {
-    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block(&sample->params, 0, index);
+    const struct sw_raptorq_sub_block sub = sw_raptorq_sub_block_at(&sample->params, 0, index);
     const struct sw_raptorq_plan *plan = sw_raptorq_decoder_plan(decoder);
     uint32_t count;
     const uint32_t *esis = sw_raptorq_decoder_esis(decoder, &count);

@@ -205,15 +205,15 @@ static void test_blocks_and_sub_blocks_cover_the_object_once(void **state)
     (void)state;
     assert_int_equal(sw_raptorq_params_check(&params, NULL), SW_OK);
     for (uint32_t i = 0; i < 3; i++) {
-        const struct sw_raptorq_block block = sw_raptorq_block(&params, i);
+        const struct sw_raptorq_block block = sw_raptorq_block_at(&params, i);
 
         assert_int_equal(block.k, blocks[i].k);
         assert_int_equal(block.offset, blocks[i].offset);
         assert_int_equal(block.bytes, blocks[i].bytes);
     }
     for (uint32_t i = 0; i < 4; i++) {
-        const struct sw_raptorq_sub_block a = sw_raptorq_sub_block(&params, 0, i),
-                                          b = sw_raptorq_sub_block(&params, 2, i);
+        const struct sw_raptorq_sub_block a = sw_raptorq_sub_block_at(&params, 0, i),
+                                          b = sw_raptorq_sub_block_at(&params, 2, i);
 
         assert_memory_equal(&a, &first[i], sizeof(a));
         assert_memory_equal(&b, &last[i], sizeof(b));
