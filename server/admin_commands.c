@@ -20,11 +20,12 @@ static struct sw_rpc_message *message_of(const void *bytes, size_t count)
     return message;
 }
 
-static void keep_message(void *user_data, struct sw_rpc_message *message)
+static bool keep_message(void *user_data, struct sw_rpc_message *message)
 {
     struct sw_rpc_message **answer = user_data;
     sw_rpc_message_free(*answer);
     *answer = message;
+    return true;
 }
 
 enum sw_status sw_admin_ask(struct sw_admin_node *node, const char *method, const void *request, size_t request_bytes,
@@ -103,7 +104,7 @@ struct scrubbing {
     bool done, unreadable;
 };
 
-static void take_progress(void *user_data, struct sw_rpc_message *message)
+static bool take_progress(void *user_data, struct sw_rpc_message *message)
 {
     struct scrubbing *self = user_data;
     char key[SW_KEY_BASE58_SIZE];
@@ -124,6 +125,7 @@ static void take_progress(void *user_data, struct sw_rpc_message *message)
         symwave__v1__scrub_progress__free_unpacked(progress, NULL);
     }
     sw_rpc_message_free(message);
+    return true;
 }
 
 int sw_admin_scrub(struct sw_admin_node *node, const struct sw_admin_options *options, struct sw_admin_report *report,

@@ -81,11 +81,12 @@ static struct sw_rpc_message *next_message(void *user_data)
     return message;
 }
 
-static void keep_answer(void *user_data, struct sw_rpc_message *message)
+static bool keep_answer(void *user_data, struct sw_rpc_message *message)
 {
     struct importing *self = user_data;
     sw_rpc_message_free(self->answer);
     self->answer = message;
+    return true;
 }
 
 /* Counts what the node says of each. */

@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "common/cond.h"
+#include "common/rpc_wait.h"
 #include "server/admin_commands.h"
 #include "server/daemon.h"
 #include <errno.h>
@@ -144,99 +144,16 @@ bool sw_admin_node_runs(const struct sw_admin_node *node)
 
 /* ---- calls ---- */
 
-struct waiting {
-    const struct sw_admin_call *call;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* under lock */
-    struct sw_rpc_message *message; /* the one that has come; the loop waits until it is taken */
-    bool sent, ended;
-    enum sw_rpc_code code;
-    char details[SW_ERROR_MESSAGE_SIZE];
-};
-
-/* Holds up the loop until the message before has been taken: it has nothing else to do. */
-static void on_message(void *state, struct sw_rpc_message *message)
+enum sw_status sw_admin_node_call(struct sw_admin_node *node, const struct sw_admin_call *call, struct sw_error *error)
 {
-    struct waiting *self = state;
-    pthread_mutex_lock(&self->lock);
-    while (self->message)
-        sw_cond_wait_until(&self->changed, &self->lock, SW_CLOCK_NEVER);
-    self->message = message;
-    pthread_cond_broadcast(&self->changed);
-    pthread_mutex_unlock(&self->lock);
-}
-
-static void on_sent(void *state)
-{
-    struct waiting *self = state;
-    pthread_mutex_lock(&self->lock);
-    self->sent = true;
-    pthread_cond_broadcast(&self->changed);
-    pthread_mutex_unlock(&self->lock);
-}
-
-static void on_end(void *state, enum sw_rpc_code code, const char *details)
-{
-    struct waiting *self = state;
-    pthread_mutex_lock(&self->lock);
-    self->code = code;
-    snprintf(self->details, sizeof(self->details), "%s", details ? details : "");
-    self->ended = true;
-    pthread_cond_broadcast(&self->changed);
-    pthread_mutex_unlock(&self->lock);
-}
-
-/* Hands messages over, and sends what there is to send, until the call has ended. */
-static void attend(struct waiting *self, struct sw_rpc_client_call *call)
-{
-    bool sends = self->call->next != NULL;
-    self->sent = sends; /* the first may be sent at once */
-    while (!self->ended || self->message) {
-        if (self->message) {
-            struct sw_rpc_message *message = self->message;
-            self->message = NULL;
-            pthread_cond_broadcast(&self->changed);
-            pthread_mutex_unlock(&self->lock);
-            self->call->message(self->call->user_data, message);
-            pthread_mutex_lock(&self->lock);
-        } else if (sends && self->sent) {
-            self->sent = false;
-            pthread_mutex_unlock(&self->lock);
-            struct sw_rpc_message *next = self->call->next(self->call->user_data);
-            if (next)
-                sw_rpc_client_send(call, next);
-            else
-                sw_rpc_client_half_close(call);
-            sends = next != NULL;
-            pthread_mutex_lock(&self->lock);
-        } else {
-            sw_cond_wait_until(&self->changed, &self->lock, SW_CLOCK_NEVER);
-        }
-    }
-}
-
-enum sw_status sw_admin_node_call(struct sw_admin_node *node, const struct sw_admin_call *what, struct sw_error *error)
-{
-    static const struct sw_rpc_client_handler handler = {.message = on_message, .sent = on_sent, .end = on_end};
-    struct waiting self = {.call = what};
     char method[100];
-    snprintf(method, sizeof(method), "/symwave.v1.%s", what->method);
-    pthread_mutex_init(&self.lock, NULL);
-    sw_cond_init(&self.changed);
-    pthread_mutex_lock(&self.lock);
-    struct sw_rpc_client_call *call =
-        sw_rpc_client_start(node->channel, method, what->request, SW_CLOCK_NEVER, &handler, &self);
-    if (call)
-        attend(&self, call);
-    pthread_mutex_unlock(&self.lock);
-    pthread_cond_destroy(&self.changed);
-    pthread_mutex_destroy(&self.lock);
-    if (!call)
-        return sw_error_set(error, SW_NO_MEMORY, "no memory for a call");
-    sw_rpc_client_release(call);
-    if (self.code == SW_RPC_OK)
-        return SW_OK;
-    return sw_error_set(error, sw_rpc_code_to_status(self.code), "%.20s: %.480s", sw_rpc_code_name(self.code),
-                        self.details);
+    snprintf(method, sizeof(method), "/symwave.v1.%s", call->method);
+    return sw_rpc_wait(node->channel,
+                       &(struct sw_rpc_wait){.method = method,
+                                             .request = call->request,
+                                             .next = call->next,
+                                             .message = call->message,
+                                             .user_data = call->user_data,
+                                             .stall_us = SW_CLOCK_NEVER},
+                       error);
 }

@@ -21,16 +21,12 @@ void sw_admin_node_close(struct sw_admin_node *node); /* NULL is allowed */
 /* Whether it ran before, and goes on. */
 bool sw_admin_node_runs(const struct sw_admin_node *node);
 
-/*
- * Calls a method with one message, or with one after the other: next gives them until it returns NULL. request and what
- * next returns become the call's. message is told of each answer, and frees it. All on the caller's thread; blocks
- * until the call has ended. An error of the node is error's.
- */
+/* As struct sw_rpc_wait, with a method of symwave.v1 as "Admin/Backup", and no end to patience. */
 struct sw_admin_call {
-    const char *method; /* "Admin/Backup", of symwave.v1 */
+    const char *method;
     struct sw_rpc_message *request;
     struct sw_rpc_message *(*next)(void *user_data);
-    void (*message)(void *user_data, struct sw_rpc_message *message);
+    bool (*message)(void *user_data, struct sw_rpc_message *message);
     void *user_data;
 };
 enum sw_status sw_admin_node_call(struct sw_admin_node *node, const struct sw_admin_call *call, struct sw_error *error);

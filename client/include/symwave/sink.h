@@ -47,6 +47,38 @@ struct sw_local_store {
 };
 
 /*
+ * A node beside the program as a local store: a symwaved of this machine, by its Unix socket or on loopback, whose role
+ * "read" is open. It is asked by RetrieveBatch, for no more than 8 MiB at a time, which are in memory besides the
+ * client's budget. May serve several retrievals at once.
+ */
+struct sw_node_store;
+
+/* 0 means the default. Set size as with sw_client_options. */
+struct sw_node_store_options {
+    size_t size;
+    uint32_t keys_max;         /* in one request; default 5,000, which is a node's own limit where nothing was set */
+    uint32_t stall_timeout_ms; /* without an answer, after which it is given up and the network asked; default 2,000 */
+    uint64_t value_bytes_max;  /* of the largest symbol; default 1 MiB, at most 64 MiB */
+};
+
+#define SW_NODE_STORE_OPTIONS_INIT                                                                                     \
+    {                                                                                                                  \
+        .size = sizeof(struct sw_node_store_options)                                                                   \
+    }
+
+/*
+ * Opens one at "unix:/path" or a loopback address; options may be NULL. Connects when it is asked first: a node that is
+ * not there is a store that fails, and retrievals go on without it. The caller closes it after the last retrieval that
+ * uses it. SW_INVALID_ARGUMENT (an option out of bounds, an address of another machine), SW_NO_MEMORY, SW_IO_ERROR (no
+ * thread).
+ */
+SW_PUBLIC enum sw_status sw_node_store_open(const char *address, const struct sw_node_store_options *options,
+                                            struct sw_node_store **store, struct sw_error *error);
+SW_PUBLIC void sw_node_store_close(struct sw_node_store *store); /* NULL is allowed */
+/* It as a local store, which borrows it. */
+SW_PUBLIC struct sw_local_store sw_node_store_as_local_store(struct sw_node_store *store);
+
+/*
  * A folder with one file a symbol, named by the base58 key. As a sink it writes each symbol to a nameless or temporary
  * file first and links it to its name when it is whole, so no reader ever sees half a symbol; as a local store it gives
  * back what the folder has. The two may be used in one retrieval: what is there already is then neither fetched nor
