@@ -7,6 +7,7 @@
 #include "common/tls_files.h"
 #include "server/access.h"
 #include "server/config_keys.h"
+#include "server/known_nodes.h"
 #include "server/messages.h"
 #include "symwave/node_list.h"
 #include <argp.h>
@@ -356,8 +357,12 @@ static enum sw_status check_files(const struct sw_config *config, struct sw_erro
         .ca = config->tls_client_ca, .certificate = config->tls_certificate, .key = config->tls_key};
     struct sw_access *access = NULL;
     struct sw_tls_pem pem;
+    struct sw_known_nodes *known = NULL;
     enum sw_status status = sw_tls_load(&files, &pem, NULL, error);
     sw_tls_pem_clear(&pem);
+    if (status == SW_OK)
+        status = sw_known_nodes_new(config->nodes, &known, error);
+    sw_known_nodes_free(known);
     if (status == SW_OK)
         status = sw_access_new(config, &access, error);
     sw_access_free(access);

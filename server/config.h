@@ -50,6 +50,7 @@ struct sw_config {
     uint64_t disk_free_percent_min;
     uint64_t scrub_interval_hours; /* 0: never */
     uint64_t scrub_bytes_per_second;
+    char *nodes; /* a node list's file */
     char *http_listen;
     bool access_log;
     uint64_t workers;

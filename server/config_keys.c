@@ -17,6 +17,7 @@
 
 const char *const sw_config_groups[CONFIG_GROUPS] = {
     [CONFIG_REQUIRED] = "Required:",
+    [CONFIG_NETWORK] = "Network:",
     [CONFIG_LIMITS] = "Limits, which GetNodeInfo tells to clients:",
     [CONFIG_ADMISSION] = "Admission: beyond these the node says that it is busy, or closes the connection:",
     [CONFIG_TLS] = "TLS; without it a node beyond loopback does not start:",
@@ -32,6 +33,9 @@ const struct config_key sw_config_keys[] = {
     {"node-id", CONFIG_TEXT, CONFIG_REQUIRED, AT(node_id), "ID", NULL, 0, 0, FIXED, "The node's name in node lists"},
     {"listen", CONFIG_TEXT, CONFIG_REQUIRED, AT(listen), "HOST:PORT", NULL, 0, 0, FIXED,
      "Address to listen on; port 0 takes any free one"},
+
+    {"nodes", CONFIG_TEXT, CONFIG_NETWORK, AT(nodes), "FILE", NULL, 0, 0, RELOADABLE,
+     "The node list, YAML: clients that know a few nodes learn of the others (FindNode)"},
 
     {"keys-max", CONFIG_COUNT32, CONFIG_LIMITS, AT(limits.keys_max), "N", "5000", 1, SW_KEYS_MAX_BOUND, RELOADABLE,
      "Keys in one request"},

@@ -17,6 +17,7 @@ enum config_type {
 
 enum config_group {
     CONFIG_REQUIRED = 1,
+    CONFIG_NETWORK,
     CONFIG_LIMITS,
     CONFIG_ADMISSION,
     CONFIG_TLS,

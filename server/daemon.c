@@ -5,6 +5,7 @@
 #include "server/connections.h"
 #include "server/disk.h"
 #include "server/health.h"
+#include "server/known_nodes.h"
 #include "server/metrics.h"
 #include "server/reflection.h"
 #include "server/scrub_schedule.h"
@@ -77,6 +78,7 @@ static const struct sw_metrics_method method_names[] = {
     {"/symwave.v1.SymbolStore/RetrieveBatch", "server_stream"},
     {"/symwave.v1.SymbolStore/StoreBatch", "client_stream"},
     {"/symwave.v1.SymbolStore/GetNodeInfo", "unary"},
+    {"/symwave.v1.SymbolStore/FindNode", "unary"},
     {"/symwave.v1.SymbolStore/DeleteBatch", "unary"},
     {"/symwave.v1.Admin/GetStats", "unary"},
     {"/symwave.v1.Admin/ListSymbols", "unary"},
@@ -102,6 +104,7 @@ static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method m
         {&sw_retrieve_batch_handler, &daemon->service, SW_ROLE_READ, false},
         {&sw_store_batch_handler, &daemon->service, SW_ROLE_STORE, false},
         {&sw_get_node_info_handler, &daemon->service, SW_ROLE_READ, false},
+        {&sw_find_node_handler, &daemon->service, SW_ROLE_READ, false},
         {&sw_delete_batch_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_get_stats_handler, &daemon->service, SW_ROLE_ADMIN, false},
         {&sw_list_symbols_handler, &daemon->service, SW_ROLE_ADMIN, false},
@@ -281,6 +284,8 @@ enum sw_status sw_daemon_start(const struct sw_config *config, struct sw_store *
     if (status == SW_OK)
         status = sw_disk_start(&daemon->service, daemon->health, &daemon->disk, error);
     if (status == SW_OK)
+        status = sw_known_nodes_new(config->listen ? config->nodes : NULL, &daemon->service.known_nodes, error);
+    if (status == SW_OK)
         status = sw_scrub_schedule_start(&daemon->service, config->listen ? config->scrub_interval_hours : 0,
                                          config->scrub_bytes_per_second, &daemon->service.scrub_schedule, error);
     if (status == SW_OK)
@@ -299,9 +304,20 @@ static void not_taken(const struct sw_daemon *daemon, const char *what, const st
            sw_log_quote(error->message, quoted, sizeof(quoted)));
 }
 
+static void replace_known_nodes(const struct sw_daemon *daemon, struct sw_known_nodes *known)
+{
+    struct sw_known_nodes *nodes = daemon->service.known_nodes;
+    const size_t before = sw_known_nodes_count(nodes), after = sw_known_nodes_count(known);
+    sw_known_nodes_replace(nodes, known);
+    if (before > 0 || after > 0)
+        sw_log(daemon->service.logger, SW_LOG_INFO, "node list read again", "nodes_before=%zu nodes=%zu", before,
+               after);
+}
+
 void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
 {
     struct sw_access *access = NULL;
+    struct sw_known_nodes *known = NULL;
     struct sw_tls_pem pem;
     struct sw_error error = {0};
     sw_service_set_limits(&daemon->service, &config->limits);
@@ -310,6 +326,10 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
     sw_scrub_schedule_set(daemon->service.scrub_schedule, config->scrub_interval_hours, config->scrub_bytes_per_second);
     sw_rpc_server_set_patience(daemon->server, config->send_timeout_ms * 1000);
     atomic_store(&daemon->access_log, config->access_log);
+    if (sw_known_nodes_new(config->nodes, &known, &error) == SW_OK)
+        replace_known_nodes(daemon, known);
+    else
+        not_taken(daemon, "node list not taken, that of before stays", &error);
     if (sw_access_new(config, &access, &error) == SW_OK)
         sw_access_replace(daemon->access, access);
     else
@@ -400,6 +420,7 @@ void sw_daemon_free(struct sw_daemon *daemon)
     sw_health_free(daemon->health);
     sw_rpc_loop_free(daemon->loop); /* gRPC releases what it still has of the store's values */
     sw_access_free(daemon->access);
+    sw_known_nodes_free(daemon->service.known_nodes);
     sw_metrics_free(daemon->metrics);
     sw_service_clear(&daemon->service);
     free(daemon);

@@ -1,5 +1,5 @@
 /*
- * The service SymbolStore: what its four RPCs share. Each RPC is one file, rpc_<name>.c.
+ * What the RPCs of SymbolStore and Admin share. Each RPC is one file, rpc_<name>.c.
  *
  * Threads: gRPC's callbacks only queue; what reads or writes the store, hashes or parses much runs on the pool.
  */
@@ -25,6 +25,7 @@ struct sw_limits {
     uint64_t peer_bytes_max;    /* ... of one peer's */
 };
 
+struct sw_known_nodes;
 struct sw_scrub_schedule;
 
 struct sw_service {
@@ -34,6 +35,7 @@ struct sw_service {
     struct sw_pool *info_pool; /* one thread, for GetNodeInfo alone: it is answered while a bad disk holds all others */
     struct sw_pool *admin_pool; /* a few threads, for what takes minutes */
     struct sw_scrub_schedule *scrub_schedule;
+    struct sw_known_nodes *known_nodes;
     pthread_rwlock_t damage_lock; /* shared by who stores, exclusive to who takes out a damaged symbol */
     const char *node_id;
     const char *data; /* the node's folder */
@@ -94,6 +96,7 @@ extern const struct sw_rpc_server_handler sw_batch_get_values_handler;
 extern const struct sw_rpc_server_handler sw_retrieve_batch_handler;
 extern const struct sw_rpc_server_handler sw_store_batch_handler;
 extern const struct sw_rpc_server_handler sw_get_node_info_handler;
+extern const struct sw_rpc_server_handler sw_find_node_handler;
 extern const struct sw_rpc_server_handler sw_delete_batch_handler;
 extern const struct sw_rpc_server_handler sw_get_stats_handler;
 extern const struct sw_rpc_server_handler sw_list_symbols_handler;

@@ -51,6 +51,7 @@ enum exit_status cmd_encode(int argc, char **argv, struct common_options *common
 enum exit_status cmd_decode(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_route(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common);
+enum exit_status cmd_discover(int argc, char **argv, struct common_options *common);
 enum exit_status cmd_key(int argc, char **argv, struct common_options *common);
 
 /* Prints "symwave: ..." as one line on standard error. Any thread. */

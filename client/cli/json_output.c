@@ -98,6 +98,18 @@ void json_print_key(const struct sw_key *key)
     putchar('\n');
 }
 
+void json_print_node_list(const struct sw_node_list *list)
+{
+    json_t *nodes = json_array();
+    for (size_t i = 0; i < sw_node_list_count(list); i++) {
+        const struct sw_node *node = sw_node_list_at(list, i);
+        json_array_append_new(
+            nodes, json_pack("{s:o,s:o}", "id", json_of_text(node->id), "address", json_of_text(node->address)));
+    }
+    print(json_pack("{s:o}", "nodes", nodes), 0);
+    putchar('\n');
+}
+
 void json_routes_begin(const char *task_id)
 {
     fputs("{\"task\":", stdout);

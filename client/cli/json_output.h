@@ -27,6 +27,9 @@ void json_store_end(char *report, enum sw_status status, const char *message);
 /* {"base58":...,"hex":...,"base64":...} on one line. */
 void json_print_key(const struct sw_key *key);
 
+/* {"nodes":[{"id":...,"address":...}]}, which is a node list as well. */
+void json_print_node_list(const struct sw_node_list *list);
+
 /* {"task":...,"routes":[{"key":...,"base":n,"candidates":[{"id":...,"address":...}]}]}, one call a part. */
 void json_routes_begin(const char *task_id);
 void json_routes_add(const struct sw_key *key, const struct sw_route *route);

@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"put", cmd_put},     {"get", cmd_get},     {"encode", cmd_encode}, {"decode", cmd_decode}, {"store", cmd_store},
-    {"fetch", cmd_fetch}, {"route", cmd_route}, {"nodes", cmd_nodes},   {"key", cmd_key},
+    {"put", cmd_put},     {"get", cmd_get},           {"encode", cmd_encode}, {"decode", cmd_decode},
+    {"store", cmd_store}, {"fetch", cmd_fetch},       {"route", cmd_route},   {"nodes", cmd_nodes},
+    {"key", cmd_key},     {"discover", cmd_discover},
 };
 
 static const char doc[] = "Puts files on the nodes of a network, as symbols, and gets them back."
@@ -19,6 +20,7 @@ static const char doc[] = "Puts files on the nodes of a network, as symbols, and
                           "  fetch          fetch symbols into a folder, one file a symbol\n"
                           "  route KEY...   print which nodes are asked for a key, nearest first\n"
                           "  nodes          print how every node is\n"
+                          "  discover       print the node list of a network, from a few of its nodes\n"
                           "  key TEXT...    print a key in base58, hex and base64\n"
                           "\n"
                           "A node list is YAML:\n"

@@ -142,3 +142,33 @@ enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serv
     grpc__health__v1__health_check_response__free_unpacked(response, NULL);
     return SW_OK;
 }
+
+/* Sixteen nodes with their names. */
+#define FOUND_BYTES_MAX (16u << 10)
+
+struct sw_rpc_message *sw_message_find_node_request(const struct sw_key *target)
+{
+    Symwave__V1__FindNodeRequest request = SYMWAVE__V1__FIND_NODE_REQUEST__INIT;
+    uint8_t packed[SW_KEY_BYTES + 16];
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    request.target = field_of(target);
+    if (message)
+        sw_rpc_message_add_copy(message, packed, symwave__v1__find_node_request__pack(&request, packed));
+    return message;
+}
+
+enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
+                                           void (*found)(void *state, const char *id, const char *address), void *state,
+                                           struct sw_error *error)
+{
+    const size_t bytes = sw_rpc_message_bytes(message);
+    Symwave__V1__FindNodeResponse *response = NULL;
+    if (bytes <= FOUND_BYTES_MAX)
+        response = symwave__v1__find_node_response__unpack(NULL, bytes, sw_rpc_message_flatten(message));
+    if (!response)
+        return sw_error_set(error, SW_PROTOCOL_ERROR, "FindNode: the answer is malformed");
+    for (size_t i = 0; i < response->n_nodes; i++)
+        found(state, response->nodes[i]->id, response->nodes[i]->address);
+    symwave__v1__find_node_response__free_unpacked(response, NULL);
+    return SW_OK;
+}

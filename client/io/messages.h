@@ -8,6 +8,7 @@
 #define SW_METHOD_RETRIEVE_BATCH "/symwave.v1.SymbolStore/RetrieveBatch"
 #define SW_METHOD_STORE_BATCH    "/symwave.v1.SymbolStore/StoreBatch"
 #define SW_METHOD_GET_NODE_INFO  "/symwave.v1.SymbolStore/GetNodeInfo"
+#define SW_METHOD_FIND_NODE      "/symwave.v1.SymbolStore/FindNode"
 #define SW_METHOD_HEALTH_CHECK   "/grpc.health.v1.Health/Check"
 
 /* A RetrieveBatchRequest for keys[indexes[0 .. count)]; NULL without memory. */
@@ -34,6 +35,13 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
 /* Reads a GetNodeInfoResponse into the fields of status that it has. */
 enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct sw_node_status *status,
                                          struct sw_error *error);
+
+/* A FindNodeRequest for as many as a node tells of; NULL without memory. */
+struct sw_rpc_message *sw_message_find_node_request(const struct sw_key *target);
+/* Reads a FindNodeResponse, telling each node in order. SW_PROTOCOL_ERROR where it is not one. */
+enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
+                                           void (*found)(void *state, const char *id, const char *address), void *state,
+                                           struct sw_error *error);
 
 /* A HealthCheckRequest for the symbol store, and whether an answer says that it serves. NULL without memory. */
 struct sw_rpc_message *sw_message_health_request(void);

@@ -1,9 +1,13 @@
 /* Asking every node how it is: health first, which opens the connection, then GetNodeInfo, which is timed. */
 #include "client/io/client_internal.h"
 #include "client/io/messages.h"
+#include "client/io/node_set.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Nodes asked at once: each is a connection. */
+#define OPEN_MAX 256
 
 struct inquiry {
     struct sw_client *client;
@@ -11,7 +15,7 @@ struct inquiry {
     uint64_t deadline_us;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint32_t open; /* nodes that have not answered or failed yet */
+    uint32_t open; /* nodes that have been asked, and have not answered or failed yet */
 };
 
 struct asked {
@@ -102,18 +106,25 @@ static void health_ended(void *state, enum sw_rpc_code code, const char *details
         failed(asked, "GetNodeInfo", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
 }
 
-enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms, struct sw_node_status **statuses,
-                                       size_t *status_count, struct sw_error *error)
+/* Waits until no more nodes than so many are being asked. */
+static void wait_until_open(struct inquiry *inquiry, uint32_t most)
+{
+    pthread_mutex_lock(&inquiry->lock);
+    while (inquiry->open > most)
+        pthread_cond_wait(&inquiry->changed, &inquiry->lock);
+    pthread_mutex_unlock(&inquiry->lock);
+}
+
+enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *nodes, uint32_t timeout_ms,
+                                    struct sw_node_status **statuses, struct sw_error *error)
 {
     static const struct sw_rpc_client_handler health_handler = {.message = health_came, .end = health_ended};
     struct inquiry inquiry = {.client = client, .deadline_us = sw_clock_us() + (uint64_t)timeout_ms * 1000};
-    inquiry.nodes = sw_client_nodes(client);
-    uint32_t count = inquiry.nodes->count;
-    inquiry.open = count;
+    inquiry.nodes = nodes;
+    uint32_t count = nodes->count;
     pthread_mutex_init(&inquiry.lock, NULL);
     sw_cond_init(&inquiry.changed);
     struct asked *asked = calloc(count, sizeof(*asked));
-    *status_count = 0;
     *statuses = calloc(count, sizeof(**statuses));
     enum sw_status result = SW_OK;
     if (!asked || !*statuses) {
@@ -124,21 +135,30 @@ enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeou
     }
     for (uint32_t i = 0; i < count; i++) {
         struct peer *peer = inquiry.nodes->peers[i];
+        wait_until_open(&inquiry, OPEN_MAX - 1);
+        pthread_mutex_lock(&inquiry.lock);
+        inquiry.open++;
+        pthread_mutex_unlock(&inquiry.lock);
         (*statuses)[i].id = peer->id;
         (*statuses)[i].address = peer->address;
         asked[i] = (struct asked){.inquiry = &inquiry, .status = &(*statuses)[i], .peer = peer};
         if (!ask(&asked[i], SW_METHOD_HEALTH_CHECK, sw_message_health_request(), &health_handler))
             failed(&asked[i], "health Check", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
     }
-    pthread_mutex_lock(&inquiry.lock);
-    while (inquiry.open > 0)
-        pthread_cond_wait(&inquiry.changed, &inquiry.lock);
-    pthread_mutex_unlock(&inquiry.lock);
-    *status_count = count;
+    wait_until_open(&inquiry, 0);
 out:
     free(asked);
     pthread_cond_destroy(&inquiry.changed);
     pthread_mutex_destroy(&inquiry.lock);
-    sw_node_set_unref(inquiry.nodes);
     return result;
+}
+
+enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms, struct sw_node_status **statuses,
+                                       size_t *status_count, struct sw_error *error)
+{
+    struct node_set *nodes = sw_client_nodes(client);
+    enum sw_status status = sw_node_set_statuses(client, nodes, timeout_ms, statuses, error);
+    *status_count = status == SW_OK ? nodes->count : 0;
+    sw_node_set_unref(nodes);
+    return status;
 }

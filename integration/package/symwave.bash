@@ -7,7 +7,7 @@ _symwave_options() {
 
 _symwave() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word command=
-    local commands="put get encode decode store fetch route nodes key"
+    local commands="put get encode decode store fetch route nodes discover key"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $commands " == *" $word "* ]] && { command=$word; break; }
     done

@@ -70,7 +70,7 @@ capture "$grpcurl" -plaintext "$address" list
 equal "list names every service" \
     "$(printf '%s\n' $health grpc.reflection.v1.ServerReflection grpc.reflection.v1alpha.ServerReflection symwave.v1.Admin $store)" "$out"
 capture "$grpcurl" -plaintext "$address" list $store
-equal "list names the five RPCs" "$(printf "$store.%s\n" BatchGetValues DeleteBatch GetNodeInfo RetrieveBatch StoreBatch)" "$out"
+equal "list names the RPCs" "$(printf "$store.%s\n" BatchGetValues DeleteBatch FindNode GetNodeInfo RetrieveBatch StoreBatch)" "$out"
 capture "$grpcurl" -plaintext "$address" describe $store
 contains "describe shows a server-streaming RPC" \
     "rpc RetrieveBatch ( .symwave.v1.RetrieveBatchRequest ) returns ( stream .symwave.v1.RetrieveBatchResponse );" "$out"

@@ -65,7 +65,7 @@ in_page() {
 
 {
     long_options "$bin/symwave"
-    for command in put get encode decode store fetch route nodes key; do
+    for command in put get encode decode store fetch route nodes discover key; do
         long_options "$bin/symwave" "$command"
     done
 } | sort -u >told

@@ -63,7 +63,7 @@ END
 # Help and version.
 expect 0 '^Usage: symwave .*store.*fetch.*route.*nodes.*key.*Examples' '' --help
 expect 0 '^symwave [0-9]+\.[0-9]+' '' --version
-for command in store fetch route nodes key; do
+for command in store fetch route nodes discover key; do
     expect 0 "^Usage: symwave $command .*Example" '' "$command" --help
 done
 

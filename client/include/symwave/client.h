@@ -305,6 +305,38 @@ SW_PUBLIC enum sw_status sw_client_node_statuses(struct sw_client *client, uint3
                                                  struct sw_node_status **statuses, size_t *status_count,
                                                  struct sw_error *error);
 
+/* How nodes are discovered; 0 and NULL mean the default. Set size as with sw_client_options. */
+struct sw_discover_options {
+    size_t size;
+    uint32_t nodes_max;  /* more than so many are an error; default 1,000,000 */
+    uint32_t timeout_ms; /* for all of it; default 30,000 */
+    uint32_t seeds;      /* how many of the client's nodes are asked for all that they know; default 3 */
+    /*
+     * Whether a node is to be in the list: each is then asked how it is first. On the calling thread. Default: all are,
+     * and are not asked. A node that cannot be reached has status->reached false.
+     */
+    bool (*eligible)(const struct sw_node_status *status, void *user_data);
+    void *eligible_data;
+    struct sw_cancel *cancel;
+};
+
+#define SW_DISCOVER_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        .size = sizeof(struct sw_discover_options)                                                                     \
+    }
+
+/*
+ * Asks some of the client's nodes, the seeds, whom they know (FindNode), until no node is left that they have not told
+ * of, and makes a node list of all of them; the seeds are in it where they are told of. The client's own list stays as
+ * it is: sw_client_set_nodes takes the new one. Blocks, for about one round trip for every three nodes. The caller
+ * frees *found.
+ *
+ * SW_NOT_FOUND: no seed knows anybody, or nobody is eligible; SW_UNAVAILABLE: no seed could be asked;
+ * SW_DEADLINE_EXCEEDED, SW_CANCELLED, SW_RESOURCE_EXHAUSTED (more than nodes_max), SW_NO_MEMORY.
+ */
+SW_PUBLIC enum sw_status sw_client_discover(struct sw_client *client, const struct sw_discover_options *options,
+                                            struct sw_node_list **found, struct sw_error *error);
+
 /*
  * Settings of the whole process that make the network path faster and smaller, for an executable that is willing:
  * malloc keeps its pages, and gRPC honours read chunk sizes. Call it first in main, before any thread. The SDK never
