@@ -28,6 +28,11 @@ capture "$bin/example_fetch_some" nodes.yaml out no-key
 equal "a bad key: exit status" 1 "$status"
 contains "what is wrong with it is said" "wrong character" "$err"
 
+capture "$bin/example_poll_fetch" nodes.yaml "${keys[@]}"
+equal "a program with a loop of its own" "0 45 bytes of 5 symbols" "$status $out"
+capture "$bin/example_poll_fetch" nodes.yaml "${keys[@]}" "${keys[0]/?/2}"
+equal "a key that no node has: exit status" 1 "$status"
+
 head -c 100000 /dev/urandom >file
 capture "$bin/example_put_get" nodes.yaml file layout.json copy
 equal "put and get end with 0" 0 "$status"

@@ -337,6 +337,33 @@ struct sw_discover_options {
 SW_PUBLIC enum sw_status sw_client_discover(struct sw_client *client, const struct sw_discover_options *options,
                                             struct sw_node_list **found, struct sw_error *error);
 
+/* Something that keeps a client's node list up to date, on a thread of its own. */
+struct sw_node_watch;
+
+/*
+ * Told, on that thread, of each list that the client has taken, valid during the call; or, with nodes NULL, why one
+ * that there was has not been taken: the list of before stays then. Must not stop the watch.
+ */
+typedef void (*sw_node_watch_fn)(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data);
+
+/*
+ * Has a client's node list follow a file: it is read now, and again whenever it is another one, however it was replaced
+ * (in place, by a rename, behind a symbolic link); within a second or two, and sooner where the file system tells of
+ * changes. told may be NULL. The caller stops the watch before it closes the client. SW_IO_ERROR (no thread or
+ * descriptor), and what sw_node_list_load and sw_client_set_nodes return: *watch is NULL then.
+ */
+SW_PUBLIC enum sw_status sw_node_watch_file(struct sw_client *client, const char *path, sw_node_watch_fn told,
+                                            void *told_data, struct sw_node_watch **watch, struct sw_error *error);
+/*
+ * The same by discovery, now and every interval_ms (0: 60,000) from then on; the nodes of the list are the next seeds.
+ * options may be NULL, and are copied; their cancel is not used. Blocks until the first discovery is done.
+ */
+SW_PUBLIC enum sw_status sw_node_watch_network(struct sw_client *client, const struct sw_discover_options *options,
+                                               uint32_t interval_ms, sw_node_watch_fn told, void *told_data,
+                                               struct sw_node_watch **watch, struct sw_error *error);
+/* Ends a watch, NULL allowed; waits for its thread. */
+SW_PUBLIC void sw_node_watch_stop(struct sw_node_watch *watch);
+
 /*
  * Settings of the whole process that make the network path faster and smaller, for an executable that is willing:
  * malloc keeps its pages, and gRPC honours read chunk sizes. Call it first in main, before any thread. The SDK never

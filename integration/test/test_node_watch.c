@@ -1,0 +1,244 @@
+/* Node lists that follow a file and the network, under a client at work on real nodes. */
+#include "cluster.h"
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NODES   4
+#define SYMBOLS 40
+
+static struct cluster *cluster;
+static char folder[160];
+
+static int start_all(void **state)
+{
+    (void)state;
+    cluster = cluster_start(NODES);
+    snprintf(folder, sizeof(folder), "%s/lists", cluster->folder);
+    return mkdir(folder, 0700);
+}
+
+static int stop_all(void **state)
+{
+    char command[200];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    int code = system(command);
+    cluster_stop(cluster);
+    return code;
+}
+
+static const char *path(const char *name)
+{
+    static char paths[4][256];
+    static unsigned next;
+    char *out = paths[next++ % 4];
+    snprintf(out, sizeof(paths[0]), "%s/%s", folder, name);
+    return out;
+}
+
+/* Writes a list of the first nodes. */
+static void write_list(const char *name, uint32_t count)
+{
+    FILE *file = fopen(path(name), "w");
+    assert_non_null(file);
+    fputs("nodes:\n", file);
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(file, "- id: %s\n  address: %s\n", cluster->nodes[i].id, cluster->nodes[i].address);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* ---- what is told ---- */
+
+struct news {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t count;  /* of nodes in the last list */
+    unsigned told; /* lists */
+    unsigned failed;
+    struct sw_error error;
+};
+
+static void tell(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data)
+{
+    struct news *news = user_data;
+    pthread_mutex_lock(&news->lock);
+    if (nodes) {
+        news->count = sw_node_list_count(nodes);
+        news->told++;
+    } else {
+        news->error = *error;
+        news->failed++;
+    }
+    pthread_cond_broadcast(&news->changed);
+    pthread_mutex_unlock(&news->lock);
+}
+
+/* Waits until a list of so many nodes was told last, and so many failures in all. */
+static void wait_for(struct news *news, size_t count, unsigned failed)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    pthread_mutex_lock(&news->lock);
+    while (news->count != count || news->failed != failed)
+        if (pthread_cond_timedwait(&news->changed, &news->lock, &until) != 0)
+            fail_msg("nothing was told: %zu nodes, %u lists, %u failures", news->count, news->told, news->failed);
+    pthread_mutex_unlock(&news->lock);
+}
+
+static uint32_t candidates(struct sw_client *client)
+{
+    struct sw_route route;
+    const struct sw_key key = sw_key_of_value("x", 1);
+    assert_int_equal(sw_client_route(client, &key, "", &route, NULL), SW_OK);
+    return route.candidate_count;
+}
+
+static struct sw_client *client_on(uint32_t count)
+{
+    struct sw_node_list *list = sw_node_list_new();
+    struct sw_client *client;
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(sw_node_list_add(list, cluster->nodes[i].id, cluster->nodes[i].address, NULL), SW_OK);
+    assert_int_equal(sw_client_open(NULL, list, &client, NULL), SW_OK);
+    sw_node_list_free(list);
+    return client;
+}
+
+/* ---- tests ---- */
+
+static void test_a_list_follows_its_file(void **state)
+{
+    struct news news = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct sw_client *client = client_on(1);
+    struct sw_node_watch *watch;
+    struct sw_error error = {0};
+    (void)state;
+    assert_int_equal(sw_node_watch_file(client, path("none"), tell, &news, &watch, &error), SW_NOT_FOUND);
+    assert_null(watch);
+    write_list("list", 2);
+    assert_int_equal(sw_node_watch_file(client, path("list"), tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(news.count, 2); /* taken before it returns */
+    assert_int_equal(candidates(client), 2);
+    /* Replaced by a rename. */
+    write_list("list.new", 3);
+    assert_int_equal(rename(path("list.new"), path("list")), 0);
+    wait_for(&news, 3, 0);
+    assert_int_equal(candidates(client), 3);
+    /* What is none is told of, and not taken. */
+    FILE *file = fopen(path("list.new"), "w");
+    fputs("nodes: 7\n", file);
+    fclose(file);
+    assert_int_equal(rename(path("list.new"), path("list")), 0);
+    wait_for(&news, 3, 1);
+    assert_non_null(strstr(news.error.message, "list:1:"));
+    assert_int_equal(candidates(client), 3);
+    /* Gone, it stays; and written in place. */
+    assert_int_equal(unlink(path("list")), 0);
+    usleep(100000);
+    assert_int_equal(candidates(client), 3);
+    write_list("list", 4);
+    wait_for(&news, 4, 1);
+    sw_node_watch_stop(watch);
+    /* Behind a symbolic link that is swapped, as orchestrators do it. */
+    assert_int_equal(mkdir(path("v1"), 0700) | mkdir(path("v2"), 0700), 0);
+    write_list("v1/list", 1);
+    write_list("v2/list", 2);
+    assert_int_equal(symlink("v1", path("now")) | symlink("now/list", path("link")), 0);
+    assert_int_equal(sw_node_watch_file(client, path("link"), tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(candidates(client), 1);
+    assert_int_equal(symlink("v2", path("next")), 0);
+    assert_int_equal(rename(path("next"), path("now")), 0);
+    wait_for(&news, 2, 1);
+    assert_int_equal(candidates(client), 2);
+    sw_node_watch_stop(watch);
+    sw_node_watch_stop(NULL);
+    sw_client_close(client);
+}
+
+static void test_a_list_changes_under_retrievals(void **state)
+{
+    struct sw_client *client = client_on(NODES);
+    struct sw_node_watch *watch;
+    struct sw_error error = {0};
+    (void)state;
+    write_list("busy", NODES);
+    struct sw_key *keys = values_store(client, SYMBOLS, VALUE_BYTES);
+    assert_int_equal(sw_node_watch_file(client, path("busy"), NULL, NULL, &watch, &error), SW_OK);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct value_sink values;
+        value_sink_init(&values, SYMBOLS, VALUE_BYTES);
+        const struct sw_sink sink = value_sink_as_sink(&values);
+        struct sw_call *call;
+        assert_int_equal(sw_retrieve_start(client, keys, SYMBOLS, NULL, &sink, NULL, &call, &error), SW_OK);
+        write_list("busy.new", 1 + i % NODES);
+        assert_int_equal(rename(path("busy.new"), path("busy")), 0);
+        if (sw_retrieve_end(call, NULL, &error) != SW_OK)
+            fail_msg("%s", error.message);
+        assert_int_equal(values.received, SYMBOLS);
+        value_sink_clear(&values);
+    }
+    sw_node_watch_stop(watch);
+    sw_client_close(client);
+    free(keys);
+}
+
+static bool is_serving(const struct sw_node_status *status, void *user_data)
+{
+    (void)user_data;
+    return status->serving;
+}
+
+static void test_a_list_follows_the_network(void **state)
+{
+    struct news news = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct sw_discover_options options = SW_DISCOVER_OPTIONS_INIT;
+    struct sw_node_watch *watch;
+    struct sw_error error = {0};
+    struct sw_client *client = client_on(1);
+    (void)state;
+    /* The first node tells of nobody yet. */
+    assert_int_equal(sw_node_watch_network(client, &options, 100, tell, &news, &watch, &error), SW_NOT_FOUND);
+    assert_null(watch);
+    write_list("known", NODES);
+    char known[256];
+    snprintf(known, sizeof(known), "%s", path("known"));
+    const char *const arguments[] = {"--nodes", known, NULL};
+    for (uint32_t i = 0; i < NODES; i++) {
+        cluster_signal(cluster, i, SIGKILL);
+        cluster_restart_with(cluster, i, arguments);
+    }
+    options.eligible = is_serving;
+    assert_int_equal(sw_node_watch_network(client, &options, 100, tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(news.count, NODES);
+    assert_int_equal(candidates(client), NODES);
+    /* A node that goes is dropped, and taken in when it is back. */
+    cluster_signal(cluster, 2, SIGKILL);
+    wait_for(&news, NODES - 1, 0);
+    assert_int_equal(candidates(client), NODES - 1);
+    cluster_restart_with(cluster, 2, arguments);
+    wait_for(&news, NODES, 0);
+    sw_node_watch_stop(watch);
+    sw_client_close(client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_list_follows_its_file),
+        cmocka_unit_test(test_a_list_changes_under_retrievals),
+        cmocka_unit_test(test_a_list_follows_the_network),
+    };
+    return cmocka_run_group_tests(tests, start_all, stop_all);
+}
