@@ -1,0 +1,310 @@
+/*
+ * Every allocation of the SDK fails once, in turn, over a retrieve, a store, a call, a put and a get on real nodes:
+ * each ends with an error or all the same, and what it says is true. gRPC's own allocations are its own: it aborts
+ * where one fails.
+ */
+#include "cluster.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define NODES      2
+#define SYMBOLS    8
+#define FILE_BYTES 150001
+#define TIMEOUT_MS 60000
+
+/* ---- allocations ---- */
+
+static atomic_long until_failure; /* allocations until one fails; below 0: none does */
+static atomic_long allocations;
+
+static bool fails(void)
+{
+    atomic_fetch_add(&allocations, 1);
+    return atomic_load(&until_failure) >= 0 && atomic_fetch_sub(&until_failure, 1) == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+
+/* ---- work ---- */
+
+static struct cluster *cluster;
+static struct sw_node_list *list;
+static struct sw_key *keys;
+static char folder[160], file_path[200], layout_path[200], out_path[200], part_layout_path[200];
+
+static int start_all(void **state)
+{
+    (void)state;
+    atomic_store(&until_failure, -1);
+    cluster = cluster_start(NODES);
+    list = cluster_list(cluster);
+    snprintf(folder, sizeof(folder), "%s/files", cluster->folder);
+    snprintf(file_path, sizeof(file_path), "%s/file", folder);
+    snprintf(layout_path, sizeof(layout_path), "%s/layout", folder);
+    snprintf(part_layout_path, sizeof(part_layout_path), "%s/new-layout", folder);
+    snprintf(out_path, sizeof(out_path), "%s/out", folder);
+    if (mkdir(folder, 0700) != 0)
+        return -1;
+    struct sw_client *client = cluster_client(cluster, NULL);
+    keys = values_store(client, SYMBOLS, VALUE_BYTES);
+    uint8_t *bytes = malloc(FILE_BYTES);
+    FILE *file = fopen(file_path, "w");
+    value_fill(bytes, FILE_BYTES, 3);
+    fwrite(bytes, 1, FILE_BYTES, file);
+    fclose(file);
+    free(bytes);
+    int failed = sw_put_file(client, file_path, layout_path, NULL, NULL, NULL) != SW_OK;
+    sw_client_close(client);
+    return failed ? -1 : 0;
+}
+
+static int stop_all(void **state)
+{
+    char command[200];
+    (void)state;
+    free(keys);
+    sw_node_list_free(list);
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    int code = system(command);
+    cluster_stop(cluster);
+    return code;
+}
+
+/* One of the four, from opening a client to closing it. What ends well must be right: it fails the test otherwise. */
+typedef enum sw_status (*work_fn)(struct sw_error *error);
+
+static struct sw_client *open_client(struct sw_error *error)
+{
+    struct sw_client *client;
+    return sw_client_open(NULL, list, &client, error) == SW_OK ? client : NULL;
+}
+
+static enum sw_status retrieve(struct sw_error *error)
+{
+    struct sw_symbol_map *map = NULL;
+    struct sw_report *report = NULL;
+    struct sw_client *client = open_client(error);
+    if (!client)
+        return error->status;
+    struct sw_retrieve_options options = SW_RETRIEVE_OPTIONS_INIT;
+    options.deadline_ms = TIMEOUT_MS;
+    enum sw_status status = sw_batch_retrieve(client, keys, SYMBOLS, &options, &map, &report, error);
+    if (status == SW_OK)
+        assert_int_equal(sw_symbol_map_count(map), SYMBOLS);
+    if (report) {
+        free(sw_report_to_json(report));
+        assert_int_equal(report->status, status);
+    }
+    sw_symbol_map_free(map);
+    sw_report_free(report);
+    sw_client_close(client);
+    return status;
+}
+
+static enum sw_status store(struct sw_error *error)
+{
+    static const struct sw_value values[] = {
+        {.bytes = "one", .bytes_count = 3}, {.bytes = "two", .bytes_count = 3}, {.bytes = "three", .bytes_count = 5}};
+    struct sw_store_report *report = NULL;
+    struct sw_client *client = open_client(error);
+    if (!client)
+        return error->status;
+    struct sw_store_options options = SW_STORE_OPTIONS_INIT;
+    options.deadline_ms = TIMEOUT_MS;
+    enum sw_status status = sw_store(client, values, 3, &options, &report, error);
+    if (status == SW_OK && report)
+        assert_int_equal(report->symbols, 3);
+    if (report)
+        free(sw_store_report_to_json(report));
+    sw_store_report_free(report);
+    sw_client_close(client);
+    return status;
+}
+
+static enum sw_status put(struct sw_error *error)
+{
+    struct sw_put_report *report = NULL;
+    struct sw_client *client = open_client(error);
+    struct stat facts;
+    if (!client)
+        return error->status;
+    struct sw_file_options options = SW_FILE_OPTIONS_INIT;
+    options.deadline_ms = TIMEOUT_MS;
+    remove(part_layout_path);
+    enum sw_status status = sw_put_file(client, file_path, part_layout_path, &options, &report, error);
+    /* A layout is there whole or not at all. */
+    assert_true((stat(part_layout_path, &facts) == 0) == (status == SW_OK));
+    if (report)
+        free(sw_put_report_to_json(report));
+    sw_put_report_free(report);
+    sw_client_close(client);
+    return status;
+}
+
+static enum sw_status get(struct sw_error *error)
+{
+    struct sw_get_report *report = NULL;
+    struct sw_layout *layout = NULL;
+    struct stat facts;
+    struct sw_client *client = open_client(error);
+    if (!client)
+        return error->status;
+    struct sw_file_options options = SW_FILE_OPTIONS_INIT;
+    options.deadline_ms = TIMEOUT_MS;
+    remove(out_path);
+    enum sw_status status = sw_layout_load(layout_path, &layout, error);
+    if (status == SW_OK)
+        status = sw_get_file(client, layout, out_path, &options, &report, error);
+    assert_true((stat(out_path, &facts) == 0) == (status == SW_OK));
+    if (status == SW_OK)
+        assert_int_equal(facts.st_size, FILE_BYTES);
+    if (report)
+        free(sw_get_report_to_json(report));
+    sw_get_report_free(report);
+    sw_layout_free(layout);
+    sw_client_close(client);
+    return status;
+}
+
+static enum sw_status count_symbol(const struct sw_symbol *symbol, struct sw_error *error, void *user_data)
+{
+    size_t *received = user_data;
+    (void)symbol;
+    (void)error;
+    ++*received;
+    return SW_OK;
+}
+
+/* The same as calls that do not block, with a node beside the program asked first. */
+static enum sw_status call(struct sw_error *error)
+{
+    char address[300];
+    size_t received = 0;
+    struct sw_node_store *beside = NULL;
+    struct sw_call *started = NULL;
+    struct sw_client *client = open_client(error);
+    if (!client)
+        return error->status;
+    snprintf(address, sizeof(address), "unix:%s/admin.sock", cluster->nodes[0].data);
+    const struct sw_sink sink = {.take = count_symbol, .user_data = &received};
+    struct sw_retrieve_options options = SW_RETRIEVE_OPTIONS_INIT;
+    struct sw_call_options call_options = SW_CALL_OPTIONS_INIT;
+    struct sw_local_store local;
+    options.deadline_ms = TIMEOUT_MS;
+    options.task_id = "task";
+    call_options.dispatch = true;
+    enum sw_status status = sw_node_store_open(address, NULL, &beside, error);
+    if (status == SW_OK) {
+        local = sw_node_store_as_local_store(beside);
+        options.local = &local;
+        status = sw_retrieve_start(client, keys, SYMBOLS, &options, &sink, &call_options, &started, error);
+    }
+    if (status == SW_OK)
+        status = sw_retrieve_end(started, NULL, error);
+    if (status == SW_OK)
+        assert_int_equal(received, SYMBOLS);
+    sw_node_store_close(beside);
+    sw_client_close(client);
+    return status;
+}
+
+/* ---- the tests ---- */
+
+/* Fails one allocation after the other, until the work is done before the one that would. */
+static void fail_each(const char *name, work_fn work)
+{
+    struct sw_error error = {0};
+    unsigned failed = 0, survived = 0;
+    if (work(&error) != SW_OK)
+        fail_msg("%s without failures: %s", name, error.message);
+    for (long at = 0;; at++) {
+        memset(&error, 0, sizeof(error));
+        atomic_store(&allocations, 0);
+        atomic_store(&until_failure, at);
+        enum sw_status status = work(&error);
+        const bool was_reached = atomic_exchange(&until_failure, -1) < 0;
+        if (status != SW_OK && error.message[0] == '\0')
+            fail_msg("%s, allocation %ld: %s, and nothing said", name, at, sw_status_name(status));
+        if (!was_reached)
+            break;
+        *(status == SW_OK ? &survived : &failed) += 1;
+    }
+    printf("%s: %u allocations failed it, %u did not\n", name, failed, survived);
+    assert_true(failed > 0);
+    if (work(&error) != SW_OK)
+        fail_msg("%s afterwards: %s", name, error.message);
+}
+
+static void test_retrieve(void **state)
+{
+    (void)state;
+    fail_each("retrieve", retrieve);
+}
+
+static void test_store(void **state)
+{
+    (void)state;
+    fail_each("store", store);
+}
+
+static void test_call(void **state)
+{
+    (void)state;
+    fail_each("call", call);
+}
+
+static void test_put(void **state)
+{
+    (void)state;
+    fail_each("put", put);
+}
+
+static void test_get(void **state)
+{
+    (void)state;
+    fail_each("get", get);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_retrieve), cmocka_unit_test(test_store), cmocka_unit_test(test_call),
+        cmocka_unit_test(test_put),      cmocka_unit_test(test_get),
+    };
+    return cmocka_run_group_tests(tests, start_all, stop_all);
+}
