@@ -207,13 +207,13 @@ static void give_back(struct sw_wave_engine *engine, struct wave_request *reques
 
 /*
  * The keys that the request still holds have failed at its node. Those left out have not, unless nothing was answered:
- * each request must bring at least one key on, or a node could be asked for ever. Where the node, or this machine on
- * its behalf, had no room, they have failed this time and may be asked of it again.
+ * each request must bring at least one key on, or a node could be asked for ever. Where they have failed only this
+ * time, they may be asked of it again.
  */
-static void fail_keys(struct sw_wave_engine *engine, struct wave_request *request, bool was_busy)
+static void fail_keys(struct sw_wave_engine *engine, struct wave_request *request, bool this_time)
 {
     struct wave_node *node = &engine->nodes[request->node];
-    const bool again = was_busy && node->busy < SW_WAVE_BUSY_MAX;
+    const bool again = this_time && node->busy < SW_WAVE_BUSY_MAX;
 
     node->busy += again;
     for (uint32_t i = 0; i < request->key_count; i++) {
@@ -228,12 +228,22 @@ static void fail_keys(struct sw_wave_engine *engine, struct wave_request *reques
     }
 }
 
+/*
+ * Whether a failure may be over soon. The node, or this machine on its behalf, had no room; or it broke off in the
+ * middle of its answers, as when it was stopped, the network was gone, or this very process stood still for a while.
+ */
+static bool is_passing(const struct wave_request *request, enum sw_status status)
+{
+    return status == SW_RESOURCE_EXHAUSTED ||
+           (request->answered > 0 && (status == SW_UNAVAILABLE || status == SW_DEADLINE_EXCEEDED));
+}
+
 void sw_wave_request_fail(struct sw_wave_engine *engine, struct wave_request *request, enum sw_status status)
 {
     engine->stats.requests_failed++;
     engine->node_stats[request->node].requests_failed++;
     sw_wave_node_failed(engine, request);
-    fail_keys(engine, request, status == SW_RESOURCE_EXHAUSTED);
+    fail_keys(engine, request, is_passing(request, status));
     sw_wave_node_refresh(engine, request->node);
 }
 

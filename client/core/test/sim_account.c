@@ -195,9 +195,13 @@ void sim_account_send(struct sim *sim, const struct sw_wave_action *action)
         sim->result.keys_per_request_max = action->key_count;
 }
 
-/* A node that had no room may be asked again for all that it did not answer. */
-static void forget_asking(struct sim *sim, const struct sim_request *request)
+/* A node that had no room, or broke off amid its answers, may be asked again for all that it did not answer. */
+static void forget_asking(struct sim *sim, const struct sim_request *request, enum sw_status status)
 {
+    const bool broke_off =
+        request->open < request->key_count && (status == SW_UNAVAILABLE || status == SW_DEADLINE_EXCEEDED);
+    if (status != SW_RESOURCE_EXHAUSTED && !broke_off)
+        return;
     uint32_t index = (uint32_t)(request - sim->requests);
     for (uint32_t i = 0; i < request->key_count; i++) {
         struct sim_ask *ask = ask_of(sim, request->keys[i], request->node);
@@ -215,8 +219,7 @@ void sim_account_abort(struct sim *sim, const struct sw_wave_action *action)
     for (uint32_t i = 0; i < request->key_count; i++)
         wanted += sim->states[request->keys[i]].state == SIM_KEY_WANTED;
     sim->losers += wanted == 0 && request->open > 0 && sim->now_us - request->last_us < sim->options.wave.lapse_us_min;
-    if (action->status == SW_RESOURCE_EXHAUSTED)
-        forget_asking(sim, request);
+    forget_asking(sim, request, action->status);
     close_asks(sim, request);
     request->aborted = true;
 }
@@ -335,8 +338,7 @@ void sim_account_event(struct sim *sim, const struct sw_wave_event *event)
         account_answer(sim, event);
     } else if (event->type == SW_WAVE_ENDED) {
         struct sim_request *request = sim_find_request(sim, event->request);
-        if (event->status == SW_RESOURCE_EXHAUSTED)
-            forget_asking(sim, request);
+        forget_asking(sim, request, event->status);
         if (event->pushback_us > 0 && !request->aborted)
             sim->nodes[request->node].left_alone_until_us = event->now_us + event->pushback_us;
         close_asks(sim, request);

@@ -46,6 +46,27 @@ static void test_a_node_without_room_is_asked_again_but_not_for_ever(void **stat
     story_end(&story);
 }
 
+/* With nobody else to ask: what it did not answer is asked of it again, until it breaks off without an answer. */
+static void test_a_node_that_breaks_off_amid_its_answers_is_asked_again(void **state)
+{
+    static const enum sw_status passing[] = {SW_UNAVAILABLE, SW_DEADLINE_EXCEEDED};
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct story story = story_of_node_0(1, 3, 3);
+        story_start(&story);
+        struct story_request request = story_expect_send(&story);
+        assert_int_equal(request.key_count, 3);
+        story_deliver(&story, request.id, request.keys[0]);
+        story_ended(&story, request.id, passing[i]);
+        request = story_expect_send(&story);
+        assert_int_equal(request.key_count, 2);
+        story_ended(&story, request.id, passing[i]);
+        story_expect_done(&story, SW_SHORT);
+        story_end(&story);
+    }
+}
+
 static void test_keys_that_wait_for_a_failed_node_go_elsewhere_too(void **state)
 {
     struct story story = story_of_node_0(8, 40, 40);
@@ -449,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_keys_of_a_failed_request_move_at_once),
         cmocka_unit_test(test_a_node_without_room_is_asked_again_but_not_for_ever),
+        cmocka_unit_test(test_a_node_that_breaks_off_amid_its_answers_is_asked_again),
         cmocka_unit_test(test_keys_that_wait_for_a_failed_node_go_elsewhere_too),
         cmocka_unit_test(test_a_node_is_passed_over_until_its_time_comes),
         cmocka_unit_test(test_the_backoff_doubles_with_each_failure_and_ends_with_an_answer),

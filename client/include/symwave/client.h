@@ -186,9 +186,9 @@ struct sw_retrieve_options {
  * *report, where report is not NULL, is set on success and failure alike (NULL only without memory); the caller frees
  * it with sw_report_free.
  *
- * SW_OK: required symbols are in the sink. SW_SHORT: fewer could be had, every candidate was asked, and a busy one up
- * to nine times. SW_CANCELLED, SW_DEADLINE_EXCEEDED: ended early, what was delivered stays. SW_INVALID_ARGUMENT,
- * SW_NO_MEMORY, or the sink's status.
+ * SW_OK: required symbols are in the sink. SW_SHORT: fewer could be had, every candidate was asked, and one that was
+ * busy or broke off up to nine times. SW_CANCELLED, SW_DEADLINE_EXCEEDED: ended early, what was delivered stays.
+ * SW_INVALID_ARGUMENT, SW_NO_MEMORY, or the sink's status.
  */
 SW_PUBLIC enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key *keys, size_t key_count,
                                             const struct sw_retrieve_options *options, const struct sw_sink *sink,

@@ -39,7 +39,7 @@ static void hold_up(void)
     seen.holding = true;
     /* The network thread looks at a message's size first and notes the time then: the second one's look is after that.
      */
-    for (int tries = 0; seen.messages < 2 && tries < 60000; tries++)
+    for (int tries = 0; seen.messages < 2 && tries < 3000; tries++)
         usleep(1000);
     seen.holding = false;
     seen.held_until_us = sw_clock_us();
