@@ -31,6 +31,17 @@ find_tool() {
     command -v "$1" || { [[ -x $tools/$1 ]] && echo "$tools/$1"; }
 }
 
+# find_python MODULE...: prints a Python that has them. Fails where there is none: the first on the path may be another one
+# than Debian's, which has what Debian's packages bring.
+find_python() {
+    local python imports
+    imports=$(IFS=,; echo "$*")
+    for python in python3 /usr/bin/python3; do
+        "$python" -c "import $imports" 2>/dev/null && echo "$python" && return
+    done
+    return 1
+}
+
 # ---- processes and a folder that end with the script ----
 
 work_folder=
@@ -112,6 +123,18 @@ kill_node() {
     forget_child "$1"
 }
 
+# stop_node: SIGTERM to the last one, which must end in order.
+stop_node() {
+    kill -TERM "$node_pid"
+    wait "$node_pid" || fail "the node stops in order"
+    forget_child "$node_pid"
+}
+
+# list_of ID: the last node as a node list.
+list_of() {
+    printf 'nodes:\n- id: %s\n  address: %s\n' "$1" "$node_address"
+}
+
 # ---- checks of the tests ----
 
 checks=0
@@ -156,6 +179,19 @@ capture() {
     "$@" >"$work_folder/.out" 2>"$work_folder/.err" || status=$?
     out=$(tr -d '\0' <"$work_folder/.out")
     err=$(<"$work_folder/.err")
+}
+
+# logged PATTERN [FILE [TEXT]]: waits until a log, node-1.log where none is named, has such a line.
+logged() {
+    local tries=1200 log=${2:-node-1.log} text=${3:-the log has a line \"$1\"} # of 50 ms
+    until grep -q -- "$1" "$log"; do
+        if ((tries-- == 0)); then
+            fail "$text" "$(<"$log")"
+            return
+        fi
+        sleep 0.05
+    done
+    pass "$text"
 }
 
 # ---- the symwave command of $bin ----

@@ -1,8 +1,7 @@
 #include "server/admin.h"
 #include "server/admin_commands.h"
+#include "server/config_keys.h"
 #include <argp.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,25 +87,12 @@ struct parsing {
     struct sw_admin_options options;
 };
 
-/* "32M": bytes, with K, M or G. 0 where it is no size. */
-static uint64_t parse_size(const char *text)
-{
-    char *end;
-    errno = 0;
-    const uint64_t number = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-    if (number == 0 || errno != 0)
-        return 0;
-    const unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    if ((shift ? end[1] : *end) != '\0' || number > UINT64_MAX >> shift)
-        return 0;
-    return number << shift;
-}
-
 static error_t parse_option(int option, char *text, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
     struct sw_admin_options *options = &parsing->options;
     const struct sw_admin_command *command = parsing->command;
+    struct sw_error error = {0};
     switch (option) {
     case OPTION_DATA:
         options->data = text;
@@ -118,12 +104,9 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
         options->json = true;
         return 0;
     case OPTION_RATE:
-        options->bytes_per_second = parse_size(text);
-        if (options->bytes_per_second == 0)
-            argp_error(state,
-                       "--bytes-per-second: \"%s\" is not a size; give a number, with K, M or G after it if you "
-                       "like",
-                       text);
+        if (sw_config_parse_number(sw_config_key("scrub-bytes-per-second"), text, &options->bytes_per_second, &error) !=
+            SW_OK)
+            argp_error(state, "--bytes-per-second: %s", error.message);
         return 0;
     case ARGP_KEY_ARGS:
         options->args = state->argv + state->next;

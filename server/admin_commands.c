@@ -1,7 +1,6 @@
 /* Commands that are one call: stats, scrub, backup, delete, compact. */
 #include "server/admin_commands.h"
 #include "symwave/key.h"
-#include "symwave/v1/admin.pb-c.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -57,6 +56,20 @@ static int no_answer(struct sw_rpc_message *answer, struct sw_error *error)
 
 /* ---- stats ---- */
 
+Symwave__V1__GetStatsResponse *sw_admin_ask_stats(struct sw_admin_node *node, struct sw_error *error)
+{
+    struct sw_rpc_message *answer;
+    if (sw_admin_ask(node, "Admin/GetStats", "", 0, &answer, error) != SW_OK)
+        return NULL;
+    Symwave__V1__GetStatsResponse *stats =
+        symwave__v1__get_stats_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+    if (!stats)
+        no_answer(answer, error);
+    else
+        sw_rpc_message_free(answer);
+    return stats;
+}
+
 int sw_admin_stats(struct sw_admin_node *node, const struct sw_admin_options *options, struct sw_admin_report *report,
                    struct sw_error *error)
 {
@@ -92,7 +105,6 @@ int sw_admin_stats(struct sw_admin_node *node, const struct sw_admin_options *op
     for (size_t i = 0; i < stats->n_statistics; i++)
         sw_admin_report_number(report, stats->statistics[i]->name, stats->statistics[i]->value);
     symwave__v1__get_stats_response__free_unpacked(stats, NULL);
-    sw_rpc_message_free(answer);
     return SW_ADMIN_WHOLE;
 }
 

@@ -4,6 +4,7 @@
 
 #include "server/admin_node.h"
 #include "server/admin_report.h"
+#include "symwave/v1/admin.pb-c.h"
 
 /* Exit statuses. */
 #define SW_ADMIN_WHOLE   0
@@ -65,5 +66,7 @@ enum sw_status sw_admin_check_owner(const char *data, struct sw_error *error);
 /* Calls a method with a message of protobuf-c, freed, and keeps its one answer, which is the caller's. */
 enum sw_status sw_admin_ask(struct sw_admin_node *node, const char *method, const void *request, size_t request_bytes,
                             struct sw_rpc_message **answer, struct sw_error *error);
+/* The node's statistics, freed with protobuf-c's free_unpacked; NULL says why in error. */
+Symwave__V1__GetStatsResponse *sw_admin_ask_stats(struct sw_admin_node *node, struct sw_error *error);
 
 #endif

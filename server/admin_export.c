@@ -1,67 +1,50 @@
 /* export: each symbol into a file that is named by its key. A folder that has some of them already gets the rest. */
 #include "common/wire.h"
 #include "server/admin_commands.h"
-#include "symwave/v1/admin.pb-c.h"
+#include "symwave/sink.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct exporting {
     struct sw_admin_report *report;
-    int folder;
-    const char *path;
+    struct sw_sink sink;         /* the folder, */
+    struct sw_local_store there; /* ... and what it has already */
     struct sw_key last;
-    bool has_last;
-    uint64_t symbols, bytes, there_already, damaged, total;
+    uint64_t symbols, bytes, there_already, damaged;
     size_t page; /* symbols of the page that is being read */
     enum sw_status status;
     struct sw_error *error;
 };
 
-static enum sw_status failed(const struct exporting *self, const char *what, const char *name)
+/* What the folder has under a key, beside what it should have. */
+struct comparison {
+    const uint8_t *value;
+    size_t bytes;
+    bool same;
+};
+
+static bool compare(size_t index, const void *value, size_t bytes, void *found_data)
 {
-    const int saved = errno;
-    return sw_error_set(self->error, saved == ENOSPC || saved == EDQUOT ? SW_NO_SPACE : SW_IO_ERROR,
-                        "cannot %s %s/%s: %s", what, self->path, name, strerror(saved));
+    struct comparison *comparison = found_data;
+    (void)index;
+    comparison->same = bytes == comparison->bytes && memcmp(value, comparison->value, bytes) == 0;
+    return true;
 }
 
-/* Whether the file is there with the right bytes: what a power cut left of one is not. */
-static bool is_there(const struct exporting *self, const char *name, const uint8_t *value, size_t bytes,
-                     uint8_t *scratch)
+/* Puts a whole symbol into the folder, unless it is there with the right bytes: what a power cut left of one is not. */
+static enum sw_status put(struct exporting *self, const struct sw_key *key, const uint8_t *value, size_t bytes)
 {
-    struct stat facts;
-    const int fd = openat(self->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    const bool there = fd >= 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size == (off_t)bytes &&
-                       read(fd, scratch, bytes) == (ssize_t)bytes && memcmp(scratch, value, bytes) == 0;
-    if (fd >= 0)
-        close(fd);
-    return there;
-}
-
-static enum sw_status write_file(const struct exporting *self, const char *name, const uint8_t *value, size_t bytes)
-{
-    char part[SW_KEY_BASE58_SIZE + 8];
-    snprintf(part, sizeof(part), ".%s.part", name);
-    const int fd = openat(self->folder, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return failed(self, "make", part);
-    ssize_t written = write(fd, value, bytes);
-    if (written >= 0 && written < (ssize_t)bytes) {
-        written = -1;
-        errno = ENOSPC;
-    }
-    enum sw_status status = written < 0 ? failed(self, "write", part) : SW_OK;
-    if (close(fd) != 0 && status == SW_OK)
-        status = failed(self, "close", part);
-    if (status == SW_OK && renameat(self->folder, part, self->folder, name) != 0)
-        status = failed(self, "name", name);
-    if (status != SW_OK)
-        unlinkat(self->folder, part, 0);
-    return status;
+    struct comparison comparison = {.value = value, .bytes = bytes};
+    const struct sw_symbol symbol = {.key = key, .value = value, .value_bytes = bytes, .node_id = ""};
+    struct sw_error unreadable; /* what is there and cannot be read is replaced */
+    self->symbols++;
+    self->bytes += bytes;
+    self->there.get_batch(key, 1, compare, &comparison, &unreadable, self->there.user_data);
+    self->there_already += comparison.same;
+    return comparison.same ? SW_OK : self->sink.take(&symbol, self->error, self->sink.user_data);
 }
 
 static bool take_symbol(void *user_data, const struct sw_key *key, const struct sw_wire_value *value)
@@ -70,25 +53,19 @@ static bool take_symbol(void *user_data, const struct sw_key *key, const struct 
     char name[SW_KEY_BASE58_SIZE];
     self->page++;
     self->last = *key;
-    self->has_last = true;
-    sw_key_to_base58(key, name);
-    uint8_t *scratch = malloc(2 * value->bytes + 1);
+    uint8_t *scratch = malloc(value->bytes + 1);
     if (!scratch) {
         self->status = sw_error_set(self->error, SW_NO_MEMORY, "no memory for a symbol");
         return false;
     }
     const uint8_t *bytes = sw_wire_value_flatten(value, scratch);
     const struct sw_key hash = sw_key_of_value(bytes, value->bytes);
-    if (memcmp(&hash, key, sizeof(hash)) != 0) {
-        self->damaged++;
-        sw_admin_report_item(self->report, "damaged_keys", name);
+    if (sw_key_compare(&hash, key) == 0) {
+        self->status = put(self, key, bytes, value->bytes);
     } else {
-        self->symbols++;
-        self->bytes += value->bytes;
-        if (is_there(self, name, bytes, value->bytes, scratch + value->bytes))
-            self->there_already++;
-        else
-            self->status = write_file(self, name, bytes, value->bytes);
+        self->damaged++;
+        sw_key_to_base58(key, name);
+        sw_admin_report_item(self->report, "damaged_keys", name);
     }
     free(scratch);
     return self->status == SW_OK;
@@ -101,7 +78,7 @@ static enum sw_status export_page(struct sw_admin_node *node, struct exporting *
     Symwave__V1__ListSymbolsRequest request = SYMWAVE__V1__LIST_SYMBOLS_REQUEST__INIT;
     struct sw_rpc_message *answer;
     uint8_t packed[64];
-    if (self->has_last)
+    if (self->page > 0)
         request.after = (ProtobufCBinaryData){.len = SW_KEY_BYTES, .data = self->last.bytes};
     self->page = 0;
     enum sw_status status =
@@ -115,46 +92,45 @@ static enum sw_status export_page(struct sw_admin_node *node, struct exporting *
     return self->status != SW_OK ? self->status : status;
 }
 
-static enum sw_status count_symbols(struct sw_admin_node *node, uint64_t *count, struct sw_error *error)
+/* One sync of the file system for all files. */
+static enum sw_status sync_all(const char *path, struct sw_error *error)
 {
-    struct sw_rpc_message *answer;
-    enum sw_status status = sw_admin_ask(node, "Admin/GetStats", "", 0, &answer, error);
-    if (status != SW_OK)
-        return status;
-    Symwave__V1__GetStatsResponse *stats =
-        symwave__v1__get_stats_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
-    if (stats) {
-        *count = stats->symbol_count;
-        symwave__v1__get_stats_response__free_unpacked(stats, NULL);
-    }
-    sw_rpc_message_free(answer);
-    return SW_OK;
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum sw_status status =
+        fd >= 0 && syncfs(fd) == 0
+            ? SW_OK
+            : sw_error_set(error, SW_IO_ERROR, "cannot sync the folder %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 int sw_admin_export(struct sw_admin_node *node, const struct sw_admin_options *options, struct sw_admin_report *report,
                     struct sw_error *error)
 {
-    struct exporting self = {.report = report, .path = options->args[0], .error = error};
-    if (mkdir(self.path, 0755) != 0 && errno != EEXIST) {
-        sw_error_set(error, SW_IO_ERROR, "cannot make the folder %s: %s", self.path, strerror(errno));
+    const char *path = options->args[0];
+    struct exporting self = {.report = report, .error = error};
+    struct sw_dir_sink *folder;
+    uint64_t total = 0;
+    if (sw_dir_sink_open(path, &folder, error) != SW_OK)
         return SW_ADMIN_FAILED;
+    self.sink = sw_dir_sink_as_sink(folder);
+    self.there = sw_dir_sink_as_local_store(folder);
+    Symwave__V1__GetStatsResponse *stats = sw_admin_ask_stats(node, error);
+    enum sw_status status = stats ? SW_OK : error->status;
+    if (stats) {
+        total = stats->symbol_count;
+        symwave__v1__get_stats_response__free_unpacked(stats, NULL);
     }
-    self.folder = open(self.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (self.folder < 0) {
-        sw_error_set(error, SW_IO_ERROR, "cannot open the folder %s: %s", self.path, strerror(errno));
-        return SW_ADMIN_FAILED;
-    }
-    enum sw_status status = count_symbols(node, &self.total, error);
     do {
         if (status == SW_OK)
             status = export_page(node, &self);
-        sw_admin_progress("exported", self.symbols, self.total, self.bytes);
+        sw_admin_progress("exported", self.symbols, total, self.bytes);
     } while (status == SW_OK && self.page > 0);
     sw_admin_progress_end();
-    /* One sync of the file system for all files. */
-    if (status == SW_OK && syncfs(self.folder) != 0)
-        status = failed(&self, "sync", ".");
-    close(self.folder);
+    sw_dir_sink_close(folder);
+    if (status == SW_OK)
+        status = sync_all(path, error);
     sw_admin_report_count(report, "symbols", self.symbols);
     sw_admin_report_count(report, "bytes", self.bytes);
     sw_admin_report_count(report, "there_already", self.there_already);

@@ -24,15 +24,6 @@ static enum sw_status failed(struct sw_error *error, const char *what, const cha
                         path, strerror(saved));
 }
 
-static enum sw_status sync_folder(const char *path, struct sw_error *error)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum sw_status status = fd >= 0 && fsync(fd) == 0 ? SW_OK : failed(error, "sync the folder", path);
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
 /* ---- one file ---- */
 
 /* Copies by the file system's own means where it has them: shared blocks, or at least no way through this process. */
@@ -188,7 +179,9 @@ static enum sw_status restore(const char *from, const char *to, struct restoring
         status = failed(error, "sync the folder", to);
     if (status == SW_OK && unlinkat(self->folder, SW_STORE_RESTORING, 0) != 0)
         status = failed(error, "remove", SW_STORE_RESTORING);
-    return status == SW_OK ? sync_folder(to, error) : status;
+    if (status == SW_OK && fsync(self->folder) != 0)
+        status = failed(error, "sync the folder", to);
+    return status;
 }
 
 int sw_admin_restore(struct sw_admin_node *none, const struct sw_admin_options *options, struct sw_admin_report *report,

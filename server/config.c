@@ -255,9 +255,8 @@ enum sw_status sw_config_local(struct sw_config *config, const char *file, const
     if (ok && file)
         ok = (source->path = strdup(file)) != NULL;
     for (size_t i = 0; ok && i < sizeof(given) / sizeof(given[0]); i++)
-        for (size_t j = 0; ok && given[i].value && j < sw_config_key_count; j++)
-            if (strcmp(sw_config_keys[j].name, given[i].name) == 0)
-                ok = sw_config_list_add(&source->given[j], given[i].value);
+        if (given[i].value)
+            ok = sw_config_list_add(&source->given[sw_config_key(given[i].name) - sw_config_keys], given[i].value);
     if (!ok) {
         source_free(source);
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a configuration");

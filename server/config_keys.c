@@ -120,6 +120,14 @@ const struct config_key sw_config_keys[] = {
 
 const size_t sw_config_key_count = sizeof(sw_config_keys) / sizeof(sw_config_keys[0]);
 
+const struct config_key *sw_config_key(const char *name)
+{
+    for (size_t i = 0; i < sw_config_key_count; i++)
+        if (strcmp(sw_config_keys[i].name, name) == 0)
+            return &sw_config_keys[i];
+    return NULL;
+}
+
 /* ---- lists ---- */
 
 bool sw_config_list_add(struct sw_config_list *list, const char *text)
@@ -157,8 +165,8 @@ static enum sw_status add_items(struct sw_config_list *list, const char *text, s
 
 /* ---- values from text ---- */
 
-static enum sw_status parse_number(const struct config_key *key, const char *text, uint64_t *value,
-                                   struct sw_error *error)
+enum sw_status sw_config_parse_number(const struct config_key *key, const char *text, uint64_t *value,
+                                      struct sw_error *error)
 {
     const bool is_size = key->type == CONFIG_SIZE;
     char *end = (char *)text;
@@ -226,7 +234,7 @@ enum sw_status sw_config_set(struct sw_config *config, const struct config_key *
         *(enum sw_log_format *)field = strcmp(text, "json") == 0 ? SW_LOG_JSON : SW_LOG_LOGFMT;
         return SW_OK;
     default:
-        status = parse_number(key, text, &number, error);
+        status = sw_config_parse_number(key, text, &number, error);
         if (status == SW_OK && key->type == CONFIG_COUNT32)
             *(uint32_t *)field = (uint32_t)number;
         else if (status == SW_OK)

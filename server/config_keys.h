@@ -54,6 +54,11 @@ struct sw_config_source {
 /*
  * Sets a key from its text, in the way of its type. SW_INVALID_ARGUMENT says what was expected, without the key's name.
  */
+/* The key of a name; NULL: there is none. */
+const struct config_key *sw_config_key(const char *name);
+/* A number or a size within a key's bounds. SW_INVALID_ARGUMENT says what may be. */
+enum sw_status sw_config_parse_number(const struct config_key *key, const char *text, uint64_t *value,
+                                      struct sw_error *error);
 enum sw_status sw_config_set(struct sw_config *config, const struct config_key *key, const char *text,
                              struct sw_error *error);
 /* Its value as sw_config_set takes it, a list joined by ", "; to free, NULL without memory. "" where there is none. */

@@ -1,5 +1,6 @@
 /* The service Admin: GetStats, Backup and Compact. They may take long, and have threads of their own. */
 #include "server/scrub_schedule.h"
+#include "server/unary.h"
 #include "symwave/v1/admin.pb-c.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -9,34 +10,13 @@
 /* A request is a path. */
 #define REQUEST_BYTES_MAX 8192
 
-struct job {
-    struct sw_task task;
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-    struct sw_rpc_message *request;
-};
-
-static void *start(struct sw_rpc_server_call *call, void *user)
+static void *start(struct sw_rpc_server_call *call, void *service)
 {
-    struct job *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = user;
-    self->call = call;
-    return self;
-}
-
-static void end(void *state)
-{
-    struct job *self = state;
-    sw_rpc_message_free(self->request);
-    free(self);
+    return sw_unary_start(call, service, 0);
 }
 
 /* Logs how it went, and tells the caller, who may see paths of the node. */
-static void finish(struct job *self, const char *what, struct sw_rpc_message *answer, enum sw_status status,
+static void finish(struct sw_unary *self, const char *what, struct sw_rpc_message *answer, enum sw_status status,
                    const struct sw_error *error)
 {
     char quoted[SW_ERROR_MESSAGE_SIZE];
@@ -102,7 +82,7 @@ static uint64_t count_damaged(const struct sw_service *service)
 
 static void run_stats(struct sw_task *task)
 {
-    struct job *self = (struct job *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_service *service = self->service;
     Symwave__V1__GetStatsResponse response = SYMWAVE__V1__GET_STATS_RESPONSE__INIT;
     Symwave__V1__ScrubState scrub = SYMWAVE__V1__SCRUB_STATE__INIT;
@@ -148,15 +128,13 @@ static void run_stats(struct sw_task *task)
 
 static void stats_message(void *state, struct sw_rpc_message *request)
 {
-    struct job *self = state;
-    self->request = request;
-    self->task.run = run_stats;
-    sw_pool_submit(self->service->info_pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->info_pool, run_stats);
 }
 
 /* ---- Backup ---- */
 
-static enum sw_status backup(struct job *self, struct sw_error *error)
+static enum sw_status backup(struct sw_unary *self, struct sw_error *error)
 {
     struct sw_store *store = self->service->store;
     const size_t bytes = sw_rpc_message_bytes(self->request);
@@ -175,7 +153,7 @@ static enum sw_status backup(struct job *self, struct sw_error *error)
 
 static void run_backup(struct sw_task *task)
 {
-    struct job *self = (struct job *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     Symwave__V1__BackupResponse response = SYMWAVE__V1__BACKUP_RESPONSE__INIT;
     struct sw_error error = {0};
     uint8_t packed[64];
@@ -190,17 +168,15 @@ static void run_backup(struct sw_task *task)
 
 static void backup_message(void *state, struct sw_rpc_message *request)
 {
-    struct job *self = state;
-    self->request = request;
-    self->task.run = run_backup;
-    sw_pool_submit(self->service->admin_pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->admin_pool, run_backup);
 }
 
 /* ---- Compact ---- */
 
 static void run_compact(struct sw_task *task)
 {
-    struct job *self = (struct job *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_store *store = self->service->store;
     Symwave__V1__CompactResponse response = SYMWAVE__V1__COMPACT_RESPONSE__INIT;
     struct sw_error error = {0};
@@ -216,12 +192,12 @@ static void run_compact(struct sw_task *task)
 
 static void compact_message(void *state, struct sw_rpc_message *request)
 {
-    struct job *self = state;
-    self->request = request;
-    self->task.run = run_compact;
-    sw_pool_submit(self->service->admin_pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->admin_pool, run_compact);
 }
 
-const struct sw_rpc_server_handler sw_get_stats_handler = {.start = start, .message = stats_message, .end = end};
-const struct sw_rpc_server_handler sw_backup_handler = {.start = start, .message = backup_message, .end = end};
-const struct sw_rpc_server_handler sw_compact_handler = {.start = start, .message = compact_message, .end = end};
+const struct sw_rpc_server_handler sw_get_stats_handler = {
+    .start = start, .message = stats_message, .end = sw_unary_end};
+const struct sw_rpc_server_handler sw_backup_handler = {.start = start, .message = backup_message, .end = sw_unary_end};
+const struct sw_rpc_server_handler sw_compact_handler = {
+    .start = start, .message = compact_message, .end = sw_unary_end};

@@ -1,34 +1,17 @@
 /* BatchGetValues: the values of a list of keys in one message, or a status that says what to do instead. */
 #include "server/messages.h"
-#include "server/service.h"
+#include "server/unary.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-struct batch_get {
-    struct sw_task task;
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-    struct sw_rpc_message *request;
-};
 
 static void *start(struct sw_rpc_server_call *call, void *user)
 {
     struct sw_service *service = user;
-    if (!sw_service_enter(service, call, service->message_bytes_max))
-        return NULL;
-    struct batch_get *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_leave(service, call, service->message_bytes_max);
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = service;
-    self->call = call;
-    return self;
+    return sw_unary_start(call, service, service->message_bytes_max);
 }
 
 /* Adds one key's value to the answer. */
-static enum sw_status add_value(struct batch_get *self, const struct sw_key *key, size_t index,
+static enum sw_status add_value(struct sw_unary *self, const struct sw_key *key, size_t index,
                                 struct sw_rpc_message *answer, struct sw_error *error)
 {
     struct sw_service *service = self->service;
@@ -72,7 +55,7 @@ static enum sw_status add_value(struct batch_get *self, const struct sw_key *key
     return SW_OK;
 }
 
-static enum sw_status make_answer(struct batch_get *self, struct sw_rpc_message *answer, struct sw_error *error)
+static enum sw_status make_answer(struct sw_unary *self, struct sw_rpc_message *answer, struct sw_error *error)
 {
     const uint8_t *bytes = sw_rpc_message_flatten(self->request);
     size_t bytes_count = sw_rpc_message_bytes(self->request);
@@ -95,7 +78,7 @@ static enum sw_status make_answer(struct batch_get *self, struct sw_rpc_message 
 
 static void run(struct sw_task *task)
 {
-    struct batch_get *self = (struct batch_get *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_error error = {0};
     struct sw_rpc_message *answer = sw_rpc_message_new();
     enum sw_status status =
@@ -105,18 +88,9 @@ static void run(struct sw_task *task)
 
 static void message(void *state, struct sw_rpc_message *request)
 {
-    struct batch_get *self = state;
-    self->request = request;
-    self->task.run = run;
-    sw_pool_submit(self->service->pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->pool, run);
 }
 
-static void end(void *state)
-{
-    struct batch_get *self = state;
-    sw_rpc_message_free(self->request);
-    sw_service_leave(self->service, self->call, self->service->message_bytes_max);
-    free(self);
-}
-
-const struct sw_rpc_server_handler sw_batch_get_values_handler = {.start = start, .message = message, .end = end};
+const struct sw_rpc_server_handler sw_batch_get_values_handler = {
+    .start = start, .message = message, .end = sw_unary_end};

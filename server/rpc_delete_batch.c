@@ -1,30 +1,13 @@
 /* DeleteBatch: takes symbols out of the store, durably. */
 #include "server/messages.h"
-#include "server/service.h"
+#include "server/unary.h"
 #include "symwave/v1/symbol_store.pb-c.h"
 #include <stdlib.h>
-
-struct deletion {
-    struct sw_task task;
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-    struct sw_rpc_message *request;
-};
 
 static void *start(struct sw_rpc_server_call *call, void *user)
 {
     struct sw_service *service = user;
-    if (!sw_service_enter(service, call, service->message_bytes_max))
-        return NULL;
-    struct deletion *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_leave(service, call, service->message_bytes_max);
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = service;
-    self->call = call;
-    return self;
+    return sw_unary_start(call, service, service->message_bytes_max);
 }
 
 /* One result a key, in the order of the request. */
@@ -48,7 +31,7 @@ static struct sw_rpc_message *make_answer(const struct sw_key_request *request, 
     return answer;
 }
 
-static enum sw_status failed(const struct deletion *self, enum sw_status status, const struct sw_error *cause,
+static enum sw_status failed(const struct sw_unary *self, enum sw_status status, const struct sw_error *cause,
                              struct sw_error *error)
 {
     char quoted[SW_ERROR_MESSAGE_SIZE];
@@ -57,7 +40,7 @@ static enum sw_status failed(const struct deletion *self, enum sw_status status,
     return sw_error_set(error, SW_INTERNAL, "the node cannot delete symbols: %s", sw_status_name(status));
 }
 
-static enum sw_status delete_keys(struct deletion *self, const struct sw_key_request *request, bool *held,
+static enum sw_status delete_keys(struct sw_unary *self, const struct sw_key_request *request, bool *held,
                                   struct sw_error *error)
 {
     struct sw_store *store = self->service->store;
@@ -74,7 +57,7 @@ static enum sw_status delete_keys(struct deletion *self, const struct sw_key_req
 
 static void run(struct sw_task *task)
 {
-    struct deletion *self = (struct deletion *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_key_request request = {0};
     struct sw_error error = {0};
     struct sw_rpc_message *answer = NULL;
@@ -100,18 +83,8 @@ static void run(struct sw_task *task)
 
 static void message(void *state, struct sw_rpc_message *request)
 {
-    struct deletion *self = state;
-    self->request = request;
-    self->task.run = run;
-    sw_pool_submit(self->service->pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->pool, run);
 }
 
-static void end(void *state)
-{
-    struct deletion *self = state;
-    sw_rpc_message_free(self->request);
-    sw_service_leave(self->service, self->call, self->service->message_bytes_max);
-    free(self);
-}
-
-const struct sw_rpc_server_handler sw_delete_batch_handler = {.start = start, .message = message, .end = end};
+const struct sw_rpc_server_handler sw_delete_batch_handler = {.start = start, .message = message, .end = sw_unary_end};

@@ -1,29 +1,16 @@
 /* FindNode: whom the node knows near a target. Looked up in memory, on the network thread. */
 #include "client/core/route.h"
 #include "server/known_nodes.h"
-#include "server/service.h"
+#include "server/unary.h"
 #include "symwave/v1/symbol_store.pb-c.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define REQUEST_BYTES_MAX 128
 #define COUNT_DEFAULT     SW_ROUTE_CANDIDATES_MAX
 
-struct find_call {
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-};
-
-static void *start(struct sw_rpc_server_call *call, void *user)
+static void *start(struct sw_rpc_server_call *call, void *service)
 {
-    struct find_call *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = user;
-    self->call = call;
-    return self;
+    return sw_unary_start(call, service, 0);
 }
 
 /* Packs each node as it is told, since the list may change right after. */
@@ -41,15 +28,14 @@ static void add(const struct sw_node *node, void *visit_data)
     sw_rpc_message_add_copy(answer, packed, symwave__v1__find_node_response__pack(&part, packed));
 }
 
-static enum sw_status find(const struct find_call *self, struct sw_rpc_message *request, struct sw_rpc_message *answer,
-                           struct sw_error *error)
+static enum sw_status find(const struct sw_unary *self, struct sw_rpc_message *answer, struct sw_error *error)
 {
-    const size_t bytes = sw_rpc_message_bytes(request);
+    const size_t bytes = sw_rpc_message_bytes(self->request);
     Symwave__V1__FindNodeRequest *message = NULL;
     enum sw_status status = SW_OK;
     struct sw_key target;
     if (bytes <= REQUEST_BYTES_MAX)
-        message = symwave__v1__find_node_request__unpack(NULL, bytes, sw_rpc_message_flatten(request));
+        message = symwave__v1__find_node_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
     if (!message)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a FindNodeRequest");
     const uint32_t count = message->count ? message->count : COUNT_DEFAULT;
@@ -69,12 +55,12 @@ static enum sw_status find(const struct find_call *self, struct sw_rpc_message *
 
 static void message(void *state, struct sw_rpc_message *request)
 {
-    struct find_call *self = state;
+    struct sw_unary *self = state;
     struct sw_error error = {0};
+    self->request = request;
     struct sw_rpc_message *answer = sw_rpc_message_new();
     enum sw_status status =
-        answer ? find(self, request, answer, &error) : sw_error_set(&error, SW_NO_MEMORY, "no memory for the answer");
-    sw_rpc_message_free(request);
+        answer ? find(self, answer, &error) : sw_error_set(&error, SW_NO_MEMORY, "no memory for the answer");
     if (status != SW_OK) {
         sw_rpc_message_free(answer);
         answer = NULL;
@@ -82,4 +68,4 @@ static void message(void *state, struct sw_rpc_message *request)
     sw_service_finish(self->call, answer, status, &error);
 }
 
-const struct sw_rpc_server_handler sw_find_node_handler = {.start = start, .message = message, .end = free};
+const struct sw_rpc_server_handler sw_find_node_handler = {.start = start, .message = message, .end = sw_unary_end};

@@ -1,24 +1,11 @@
 /* GetNodeInfo: who the node is, what it holds and what it accepts. */
-#include "server/service.h"
+#include "server/unary.h"
 #include "symwave/v1/symbol_store.pb-c.h"
 #include <stdlib.h>
 
-struct info_call {
-    struct sw_task task;
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-};
-
-static void *start(struct sw_rpc_server_call *call, void *user)
+static void *start(struct sw_rpc_server_call *call, void *service)
 {
-    struct info_call *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = user;
-    self->call = call;
-    return self;
+    return sw_unary_start(call, service, 0);
 }
 
 static struct sw_rpc_message *make_answer(struct sw_service *service, const struct sw_store_info *info)
@@ -48,7 +35,7 @@ static struct sw_rpc_message *make_answer(struct sw_service *service, const stru
 
 static void run(struct sw_task *task)
 {
-    struct info_call *self = (struct info_call *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_service *service = self->service;
     struct sw_store_info info;
     struct sw_error error = {0};
@@ -70,10 +57,8 @@ static void run(struct sw_task *task)
 /* The request is an empty message: nothing in it is looked at. */
 static void message(void *state, struct sw_rpc_message *request)
 {
-    struct info_call *self = state;
-    sw_rpc_message_free(request);
-    self->task.run = run;
-    sw_pool_submit(self->service->info_pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->info_pool, run);
 }
 
-const struct sw_rpc_server_handler sw_get_node_info_handler = {.start = start, .message = message, .end = free};
+const struct sw_rpc_server_handler sw_get_node_info_handler = {.start = start, .message = message, .end = sw_unary_end};

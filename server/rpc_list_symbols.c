@@ -1,6 +1,6 @@
 /* Admin.ListSymbols: a page of the store, in the order of keys. */
 #include "common/wire.h"
-#include "server/service.h"
+#include "server/unary.h"
 #include "symwave/v1/admin.pb-c.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,52 +10,40 @@
  */
 #define PAGE_BYTES ((size_t)192 << 10)
 
-struct listing {
-    struct sw_task task;
-    struct sw_service *service;
-    struct sw_rpc_server_call *call;
-    struct sw_rpc_message *request;
+/* A page in the making. */
+struct page {
+    const struct sw_service *service;
     struct sw_rpc_message *answer;
     bool no_memory;
 };
 
-static void *start(struct sw_rpc_server_call *call, void *user)
+static void *start(struct sw_rpc_server_call *call, void *service)
 {
-    struct sw_service *service = user;
-    if (!sw_service_enter(service, call, SW_RETRIEVE_CALL_BYTES))
-        return NULL;
-    struct listing *self = calloc(1, sizeof(*self));
-    if (!self) {
-        sw_service_leave(service, call, SW_RETRIEVE_CALL_BYTES);
-        sw_service_no_room(call, "no memory for the call");
-        return NULL;
-    }
-    self->service = service;
-    self->call = call;
-    return self;
+    return sw_unary_start(call, service, SW_RETRIEVE_CALL_BYTES);
 }
 
 static bool add(const struct sw_key *key, const uint8_t *value, size_t value_bytes, void *user_data)
 {
-    struct listing *self = user_data;
-    const size_t bytes = sw_rpc_message_bytes(self->answer);
-    if (bytes > 0 && bytes + value_bytes > self->service->message_bytes_max - 256)
+    struct page *page = user_data;
+    const size_t bytes = sw_rpc_message_bytes(page->answer);
+    if (bytes > 0 && bytes + value_bytes > page->service->message_bytes_max - 256)
         return false;
     uint8_t *copy = malloc(value_bytes + 1);
     if (!copy) {
-        self->no_memory = true;
+        page->no_memory = true;
         return false;
     }
     memcpy(copy, value, value_bytes);
-    sw_wire_add_symbol(self->answer, key, copy, value_bytes, free, copy);
-    return sw_rpc_message_bytes(self->answer) < PAGE_BYTES;
+    sw_wire_add_symbol(page->answer, key, copy, value_bytes, free, copy);
+    return sw_rpc_message_bytes(page->answer) < PAGE_BYTES;
 }
 
-static enum sw_status list(struct listing *self, struct sw_error *error)
+static enum sw_status list(struct sw_unary *self, struct sw_rpc_message *answer, struct sw_error *error)
 {
     const size_t bytes = sw_rpc_message_bytes(self->request);
-    Symwave__V1__ListSymbolsRequest *request = NULL;
     struct sw_store *store = self->service->store;
+    struct page page = {.service = self->service, .answer = answer};
+    Symwave__V1__ListSymbolsRequest *request = NULL;
     struct sw_key after;
     if (bytes <= REQUEST_BYTES_MAX)
         request = symwave__v1__list_symbols_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
@@ -67,40 +55,30 @@ static enum sw_status list(struct listing *self, struct sw_error *error)
     symwave__v1__list_symbols_request__free_unpacked(request, NULL);
     if (after_bytes != 0 && after_bytes != SW_KEY_BYTES)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "after: a key is %d bytes, got %zu", SW_KEY_BYTES, after_bytes);
-    enum sw_status status = store->scan(store, after_bytes ? &after : NULL, add, self, error);
-    if (status == SW_OK && self->no_memory)
+    enum sw_status status = store->scan(store, after_bytes ? &after : NULL, add, &page, error);
+    if (status == SW_OK && page.no_memory)
         status = sw_error_set(error, SW_NO_MEMORY, "no memory for a symbol");
     return status;
 }
 
 static void run(struct sw_task *task)
 {
-    struct listing *self = (struct listing *)task;
+    struct sw_unary *self = (struct sw_unary *)task;
     struct sw_error error = {0};
-    self->answer = sw_rpc_message_new();
+    struct sw_rpc_message *answer = sw_rpc_message_new();
     enum sw_status status =
-        self->answer ? list(self, &error) : sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
+        answer ? list(self, answer, &error) : sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
     if (status != SW_OK) {
-        sw_rpc_message_free(self->answer);
-        self->answer = NULL;
+        sw_rpc_message_free(answer);
+        answer = NULL;
     }
-    sw_service_finish(self->call, self->answer, status, &error);
+    sw_service_finish(self->call, answer, status, &error);
 }
 
 static void message(void *state, struct sw_rpc_message *request)
 {
-    struct listing *self = state;
-    self->request = request;
-    self->task.run = run;
-    sw_pool_submit(self->service->admin_pool, &self->task);
+    struct sw_unary *self = state;
+    sw_unary_submit(self, request, self->service->admin_pool, run);
 }
 
-static void end(void *state)
-{
-    struct listing *self = state;
-    sw_rpc_message_free(self->request);
-    sw_service_leave(self->service, self->call, SW_RETRIEVE_CALL_BYTES);
-    free(self);
-}
-
-const struct sw_rpc_server_handler sw_list_symbols_handler = {.start = start, .message = message, .end = end};
+const struct sw_rpc_server_handler sw_list_symbols_handler = {.start = start, .message = message, .end = sw_unary_end};

@@ -8,7 +8,12 @@
 void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
 {
     pthread_mutex_init(&service->limits_lock, NULL);
-    pthread_rwlock_init(&service->damage_lock, NULL);
+    /* By default those who share a lock come first, and with many who store nobody else would ever have it. */
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&service->damage_lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
     sw_admission_init(&service->admission);
     service->message_bytes_max = limits->message_bytes_max;
     service->limits = *limits;

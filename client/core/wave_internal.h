@@ -26,7 +26,7 @@
 #define SW_WAVE_STRIKES_MAX 3
 /* Requests in a row of which a node leaves out everything. One is honest, when symbols are larger than expected. */
 #define SW_WAVE_FRUITLESS_MAX 3
-/* How often in a row a node may be busy, without a symbol between, and its keys be asked of it again nevertheless. */
+/* How often in a row a node may be busy or break off, without a symbol between, and still be asked the same again. */
 #define SW_WAVE_BUSY_MAX 8
 /* A request is given up when what came unasked is more than this, its keys twice over, ... */
 #define SW_WAVE_JUNK_SYMBOLS_MAX 16
@@ -117,7 +117,7 @@ struct wave_node {
     uint32_t list, list_previous, list_next; /* which of the engine's lists it is in, SW_WAVE_NONE for none */
     uint32_t strikes, good;
     uint32_t fruitless;
-    uint32_t busy;                 /* requests in a row that it had no room for */
+    uint32_t busy;                 /* requests in a row that it had no room for, or broke off */
     bool passed_over;              /* as the lists have it; the health may have moved on */
     bool late;                     /* silent beyond its lease */
     bool unlucky;                  /* found nothing to do when it was last idle */

@@ -124,6 +124,7 @@ static enum sw_status ask_seed(struct discovery *self, struct peer *seed)
 
 static enum sw_status ask_seeds(struct discovery *self, const struct node_set *seeds)
 {
+    char quoted[SW_ERROR_MESSAGE_SIZE];
     uint32_t answered = 0;
     for (uint32_t i = 0; i < seeds->count && answered < self->options.seeds; i++) {
         self->status = SW_OK;
@@ -133,11 +134,11 @@ static enum sw_status ask_seeds(struct discovery *self, const struct node_set *s
         if (status == SW_OK)
             answered++;
         else
-            sw_log(&self->client->logger, SW_LOG_WARN, "a seed cannot be asked", "node=%s error=%s",
-                   seeds->peers[i]->id, sw_status_name(status));
+            sw_log(&self->client->logger, SW_LOG_WARN, "a seed cannot be asked", "error=%s",
+                   sw_log_quote(self->error->message, quoted, sizeof(quoted)));
     }
-    if (answered == 0) /* the error is the last seed's */
-        return SW_UNAVAILABLE;
+    if (answered == 0) /* the text is the last seed's */
+        return self->error->status = SW_UNAVAILABLE;
     if (sw_node_list_count(self->list) == 0)
         return sw_error_set(self->error, SW_NOT_FOUND,
                             "no node that was asked knows any: give nodes a node list, with \"nodes: FILE\" in their "

@@ -205,8 +205,8 @@ void sw_node_watch_stop(struct sw_node_watch *watch)
     if (!watch)
         return;
     sw_cancel_fire(watch->cancel);
-    if (write(watch->stop, &one, sizeof(one)) < 0)
-        return; /* it cannot fail: nobody else writes to it */
+    ssize_t written = write(watch->stop, &one, sizeof(one)); /* it cannot fail: nobody else writes to it */
+    (void)written;
     pthread_join(watch->thread, NULL);
     release(watch);
 }

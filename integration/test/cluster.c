@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,8 @@ struct cluster *cluster_start_with(uint32_t count, const char *const *arguments)
     snprintf(cluster->folder, sizeof(cluster->folder), "%.90s/symwave-test-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(cluster->folder))
         fail("make", cluster->folder);
+    if (mkdir(cluster_path(cluster, ""), 0700) != 0)
+        fail("make the files' folder of", cluster->folder);
     cluster->count = count;
     for (uint32_t i = 0; i < count; i++) {
         struct cluster_node *node = &cluster->nodes[i];
@@ -172,6 +175,15 @@ void cluster_stop(struct cluster *cluster)
     if (system(command) != 0)
         fail("remove", cluster->folder);
     free(cluster);
+}
+
+const char *cluster_path(const struct cluster *cluster, const char *name)
+{
+    static char paths[4][400];
+    static unsigned next;
+    char *out = paths[next++ % 4];
+    snprintf(out, sizeof(paths[0]), "%s/files/%s", cluster->folder, name);
+    return out;
 }
 
 long cluster_memory_kib(const struct cluster *cluster, uint32_t index, const char *field)

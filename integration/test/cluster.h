@@ -52,6 +52,9 @@ void cluster_restart_with(struct cluster *cluster, uint32_t node, const char *co
 /* A node's memory in KiB: "VmRSS" or "VmHWM". */
 long cluster_memory_kib(const struct cluster *cluster, uint32_t node, const char *field);
 
+/* Where a test may put a file of a name: a folder of the cluster's, gone with it. The last four stay valid. */
+const char *cluster_path(const struct cluster *cluster, const char *name);
+
 /* The list of all nodes, for the caller to free. */
 struct sw_node_list *cluster_list(const struct cluster *cluster);
 /* A client on all nodes. options may be NULL. */

@@ -20,10 +20,6 @@ in_base64() {
     "$bin/symwave" key --json "${keys[@]}" | jq -s -c '{keys: [.. | .base64? // empty]}'
 }
 
-list_of() {
-    printf 'nodes:\n- id: %s\n  address: %s\n' "$1" "$node_address"
-}
-
 make_work_folder
 cd -- "$work_folder"
 start_node node-1 127.0.0.1:0

@@ -7,31 +7,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
 command -v python3 >/dev/null || { echo "there is no python3"; exit 77; }
 
-# command NAME OPTION...: symwaved's, into $out, $err and $status.
+# command_of NAME OPTION...: symwaved's, into $out, $err and $status.
 command_of() {
     capture "$bin/symwaved" "$@"
 }
 value() {
     jq -r "$1" <<<"$out"
-}
-list_of() {
-    printf 'nodes:\n- id: %s\n  address: %s\n' "$1" "$node_address"
-}
-# stop_node: SIGTERM, and waits.
-stop_node() {
-    kill -TERM "$node_pid"
-    wait "$node_pid" || true
-    forget_child "$node_pid"
-}
-
-# logged TEXT PATTERN FILE: a line like it comes within a minute.
-logged() {
-    local tries=600 # of 100 ms
-    until [[ -n $(sed -nE "/$2/p" "$3") ]]; do
-        ((tries-- > 0)) || { fail "$1" "$(<"$3")"; return; }
-        sleep 0.1
-    done
-    pass "$1"
 }
 # flip FOLDER PIECE: a bit of it, on the node's disk.
 flip() {
@@ -247,7 +228,7 @@ flip node-5 piece-aac
 damaged=${key_of[piece-aac]}
 echo "symwave-scrub 1 started=1000 finished=2000 symbols=7 bytes=7 damaged=0 last=-" >node-5/scrub.state
 start_node node-5 127.0.0.1:0 --scrub-bytes-per-second 1G
-logged "a node that was last scrubbed long ago scrubs" 'msg="scrub done" symbols=320 damaged=1' node-5.log
+logged 'msg="scrub done" symbols=320 damaged=1' node-5.log "a node that was last scrubbed long ago scrubs"
 contains "the damaged symbol is set aside" "key=$damaged file=written" "$(<node-5.log)"
 command_of stats --data node-5 --json
 equal "stats tell of it" "320 1" "$(value '[.scrub.symbols, .scrub.damaged] | join(" ")')"
@@ -256,14 +237,14 @@ contains "its record is kept" "symbols=320" "$(<node-5/scrub.state)"
 middle=$(for key in $(<keys); do "$bin/symwave" key --json "$key"; done | jq -s -r 'flatten | sort_by(.hex) | .[160].base58')
 echo "symwave-scrub 1 started=1000 finished=0 symbols=161 bytes=10000000 damaged=3 last=$middle" >node-5/scrub.state
 start_node node-5 127.0.0.1:0 --scrub-bytes-per-second 1G
-logged "a scrub that a stop interrupted goes on where it was" 'msg="scrub done" symbols=3(19|20) damaged=3' node-5.log
+logged 'msg="scrub done" symbols=3\(19\|20\) damaged=3' node-5.log "a scrub that a stop interrupted goes on where it was"
 stop_node
 echo "what is no record" >node-5/scrub.state
 printf 'data: node-5\nnode-id: node-5\nlisten: 127.0.0.1:0\nscrub-interval-hours: 0\n' >node-5.yaml
 "$bin/symwaved" --config node-5.yaml 2>node-5.log &
 node_pid=$!
 children+=("$node_pid")
-logged "a record that cannot be read does no harm" 'msg="node started"' node-5.log
+logged 'msg="node started"' node-5.log "a record that cannot be read does no harm"
 stop_node
 equal "there was no scrub" 0 "$(grep -c scrub node-5.log || true)"
 end_checks

@@ -17,12 +17,6 @@ start_limited_node() {
     printf 'nodes:\n- id: node-1\n  address: %s\n' "$node_address" >nodes.yaml
 }
 
-stop_node() {
-    kill -TERM "$node_pid"
-    wait "$node_pid" || fail "the node stops in order"
-    forget_child "$node_pid"
-}
-
 value() {
     curl -sf "http://$http/metrics" | awk -v name="$1" '$1 == name { print $2 }'
 }

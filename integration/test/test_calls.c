@@ -36,7 +36,6 @@
 static struct cluster *cluster;
 static struct sw_client *client;
 static struct sw_key *keys;
-static char folder[160];
 
 static int start_all(void **state)
 {
@@ -44,29 +43,21 @@ static int start_all(void **state)
     cluster = cluster_start(NODES);
     client = cluster_client(cluster, NULL);
     keys = values_store(client, SYMBOLS, VALUE_BYTES);
-    snprintf(folder, sizeof(folder), "%s/files", cluster->folder);
-    return mkdir(folder, 0700);
+    return 0;
 }
 
 static int stop_all(void **state)
 {
-    char command[200];
     (void)state;
     free(keys);
     sw_client_close(client);
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    int code = system(command);
     cluster_stop(cluster);
-    return code;
+    return 0;
 }
 
 static const char *path(const char *name)
 {
-    static char paths[4][256];
-    static unsigned next;
-    char *out = paths[next++ % 4];
-    snprintf(out, sizeof(paths[0]), "%s/%s", folder, name);
-    return out;
+    return cluster_path(cluster, name);
 }
 
 /* ---- by waiting, by a descriptor, by a function ---- */

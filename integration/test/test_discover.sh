@@ -11,15 +11,6 @@ command -v python3 >/dev/null || { echo "there is no python3"; exit 77; }
 ids() {
     sed -n 's/^- id: //p' | sort | tr '\n' ' '
 }
-# logged TEXT PATTERN FILE: a line like it comes within a minute.
-logged() {
-    local tries=600 # of 100 ms
-    until [[ -n $(sed -nE "/$2/p" "$3") ]]; do
-        ((tries-- > 0)) || { fail "$1" "$(<"$3")"; return; }
-        sleep 0.1
-    done
-    pass "$1"
-}
 # start_knowing ID FILE: a node with a node list.
 start_knowing() {
     start_node "$1" 127.0.0.1:0 --nodes "$2" --config "$work_folder/empty.yaml"
@@ -102,7 +93,7 @@ equal "of seeds that are down, know nobody, and know all" "0 3001" "$status $(gr
 } >many.yaml.new
 mv many.yaml.new many.yaml
 kill -HUP "$knowing"
-logged "SIGHUP: the list is read again" 'node list read again" nodes_before=3001 nodes=3' node-1.log
+logged 'node list read again" nodes_before=3001 nodes=3' node-1.log "SIGHUP: the list is read again"
 symwave --nodes seed.yaml discover
 equal "the new list" "0 a:b new node-0 " "$status $(ids <<<"$out")"
 printf '%s\n' "$out" >found.yaml
@@ -112,7 +103,7 @@ symwave --nodes seed.yaml discover --serving
 equal "of those that serve, one" "0 node-0 " "$status $(ids <<<"$out")"
 echo "nodes: 7" >many.yaml
 kill -HUP "$knowing"
-logged "a list that is none is not taken" 'node list not taken' node-1.log
+logged 'node list not taken' node-1.log "a list that is none is not taken"
 symwave --nodes seed.yaml discover
 equal "... and that of before stays" "0 3" "$status $(grep -c '^- id: ' <<<"$out")"
 capture "$bin/symwaved" --data x --node-id x --listen 127.0.0.1:0 --nodes many.yaml --check-config

@@ -4,11 +4,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
-python=
-for candidate in python3 /usr/bin/python3; do
-    [[ -z $python ]] && "$candidate" -c 'import grpc, google.protobuf' 2>/dev/null && python=$candidate
-done
-if [[ -z $python ]] || ! command -v protoc >/dev/null || ! command -v b3sum >/dev/null; then
+if ! python=$(find_python grpc google.protobuf) || ! command -v protoc >/dev/null || ! command -v b3sum >/dev/null; then
     echo "there is no python3-grpcio, python3-protobuf, protoc or b3sum"
     exit 77
 fi

@@ -12,19 +12,6 @@ limit() {
         jq -r ".limits.$1"
 }
 
-# logged PATTERN: waits until the log has such a line, that many seconds at most.
-logged() {
-    local tries=600 # of 50 ms
-    until grep -q -- "$1" node-1.log; do
-        if ((tries-- == 0)); then
-            fail "the log has a line \"$1\"" "$(<node-1.log)"
-            return
-        fi
-        sleep 0.05
-    done
-    pass "the log has a line \"$1\""
-}
-
 make_work_folder
 cd -- "$work_folder"
 printf 'keys-max: 7\nstore-symbols-max: 100\nworkers: 2\nlog-level: info\n' >node.yaml

@@ -4,11 +4,8 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
 bin=${SYMWAVE_BIN:?}
-python=
-for candidate in python3 /usr/bin/python3; do
-    [[ -z $python ]] && "$candidate" -c 'import ensurepip, setuptools, venv, wheel' 2>/dev/null && python=$candidate
-done
-[[ -n $python ]] || { echo "there is no python3-venv, python3-setuptools or python3-wheel"; exit 77; }
+python=$(find_python ensurepip setuptools venv wheel) ||
+    { echo "there is no python3-venv, python3-setuptools or python3-wheel"; exit 77; }
 make_work_folder
 cd -- "$work_folder"
 for node in 1 2 3; do

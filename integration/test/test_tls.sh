@@ -51,12 +51,6 @@ start_tls_node() {
     printf 'nodes:\n- id: node-1\n  address: %s\n' "$node_address" >nodes.yaml
 }
 
-stop_node() {
-    kill -TERM "$node_pid"
-    wait "$node_pid" || fail "the node stops in order"
-    forget_child "$node_pid"
-}
-
 # ask OPTION...: the node's info, over the command.
 ask() {
     symwave --nodes nodes.yaml "$@" nodes
@@ -69,19 +63,6 @@ reached() {
 not_reached() {
     equal "$1: exit status" 1 "$status"
     contains "$1: why" "$2" "$out"
-}
-
-# logged PATTERN: waits until the node's log has such a line.
-logged() {
-    local tries=600 # of 50 ms
-    until grep -q -- "$1" node-1.log; do
-        if ((tries-- == 0)); then
-            fail "the log has a line \"$1\"" "$(<node-1.log)"
-            return
-        fi
-        sleep 0.05
-    done
-    pass "the log has a line \"$1\""
 }
 
 hang_up() {
