@@ -67,7 +67,7 @@ SW_PUBLIC enum sw_status sw_get_start(struct sw_client *client, const struct sw_
 /*
  * End a call: wait for it where it is not over (running its callbacks here, where it dispatches), give its report and
  * its status as the blocking form would, and free it. Each for calls of its own kind, once. report and error may be
- * NULL. Cancel first to be done soon.
+ * NULL. Cancel first to be done soon. Not from one of the call's callbacks, done aside, which would wait for itself.
  */
 SW_PUBLIC enum sw_status sw_retrieve_end(struct sw_call *call, struct sw_report **report, struct sw_error *error);
 SW_PUBLIC enum sw_status sw_store_end(struct sw_call *call, struct sw_store_report **report, struct sw_error *error);

@@ -329,7 +329,7 @@ struct sw_discover_options {
  * Asks some of the client's nodes, the seeds, whom they know (FindNode), until no node is left that they have not told
  * of, and makes a node list of all of them; the seeds are in it where they are told of. The client's own list stays as
  * it is: sw_client_set_nodes takes the new one. Blocks, for about one round trip for every three nodes. The caller
- * frees *found.
+ * frees *found; it is NULL where this fails.
  *
  * SW_NOT_FOUND: no seed knows anybody, or nobody is eligible; SW_UNAVAILABLE: no seed could be asked;
  * SW_DEADLINE_EXCEEDED, SW_CANCELLED, SW_RESOURCE_EXHAUSTED (more than nodes_max), SW_NO_MEMORY.
@@ -349,14 +349,16 @@ typedef void (*sw_node_watch_fn)(const struct sw_node_list *nodes, const struct 
 /*
  * Has a client's node list follow a file: it is read now, and again whenever it is another one, however it was replaced
  * (in place, by a rename, behind a symbolic link); within a second or two, and sooner where the file system tells of
- * changes. told may be NULL. The caller stops the watch before it closes the client. SW_IO_ERROR (no thread or
- * descriptor), and what sw_node_list_load and sw_client_set_nodes return: *watch is NULL then.
+ * changes. told may be NULL; what told_data points to is borrowed until the watch is stopped, which is before the
+ * client is closed. SW_IO_ERROR (no thread or descriptor), and what sw_node_list_load and sw_client_set_nodes return:
+ * *watch is NULL then.
  */
 SW_PUBLIC enum sw_status sw_node_watch_file(struct sw_client *client, const char *path, sw_node_watch_fn told,
                                             void *told_data, struct sw_node_watch **watch, struct sw_error *error);
 /*
  * The same by discovery, now and every interval_ms (0: 60,000) from then on; the nodes of the list are the next seeds.
- * options may be NULL, and are copied; their cancel is not used. Blocks until the first discovery is done.
+ * options may be NULL, and are copied, what eligible_data points to is borrowed; their cancel is not used. Blocks until
+ * the first discovery is done.
  */
 SW_PUBLIC enum sw_status sw_node_watch_network(struct sw_client *client, const struct sw_discover_options *options,
                                                uint32_t interval_ms, sw_node_watch_fn told, void *told_data,
