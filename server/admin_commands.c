@@ -73,14 +73,10 @@ Symwave__V1__GetStatsResponse *sw_admin_ask_stats(struct sw_admin_node *node, st
 int sw_admin_stats(struct sw_admin_node *node, const struct sw_admin_options *options, struct sw_admin_report *report,
                    struct sw_error *error)
 {
-    struct sw_rpc_message *answer;
+    Symwave__V1__GetStatsResponse *stats = sw_admin_ask_stats(node, error);
     (void)options;
-    if (sw_admin_ask(node, "Admin/GetStats", "", 0, &answer, error) != SW_OK)
-        return SW_ADMIN_FAILED;
-    Symwave__V1__GetStatsResponse *stats =
-        symwave__v1__get_stats_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
     if (!stats)
-        return no_answer(answer, error);
+        return SW_ADMIN_FAILED;
     const bool runs = sw_admin_node_runs(node);
     sw_admin_report_flag(report, "running", runs);
     if (runs) {
