@@ -5,6 +5,7 @@
 #include "symwave/node_list.h"
 #include "common/blake3.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/utf8.h"
 #include <arpa/inet.h>
 #include <assert.h>
@@ -25,7 +26,7 @@ struct sw_node_list {
 
 struct sw_node_list *sw_node_list_new(void)
 {
-    return calloc(1, sizeof(struct sw_node_list));
+    return sw_calloc(1, sizeof(struct sw_node_list));
 }
 
 void sw_node_list_free(struct sw_node_list *list)
@@ -33,10 +34,10 @@ void sw_node_list_free(struct sw_node_list *list)
     if (!list)
         return;
     for (size_t i = 0; i < list->count; i++)
-        free((char *)list->nodes[i].id);
-    free(list->nodes);
-    free(list->slots);
-    free(list);
+        sw_free((char *)list->nodes[i].id);
+    sw_free(list->nodes);
+    sw_free(list->slots);
+    sw_free(list);
 }
 
 size_t sw_node_list_count(const struct sw_node_list *list)
@@ -70,14 +71,14 @@ static bool grow(struct sw_node_list *list)
     if (list->count < list->capacity)
         return true;
     size_t capacity = list->capacity ? list->capacity * 2 : 16;
-    struct sw_node *nodes = realloc(list->nodes, capacity * sizeof(*nodes));
+    struct sw_node *nodes = sw_realloc(list->nodes, capacity * sizeof(*nodes));
     if (!nodes)
         return false;
     list->nodes = nodes;
-    uint32_t *slots = calloc(capacity * 2, sizeof(*slots));
+    uint32_t *slots = sw_calloc(capacity * 2, sizeof(*slots));
     if (!slots)
         return false;
-    free(list->slots);
+    sw_free(list->slots);
     list->slots = slots;
     list->slot_count = capacity * 2;
     list->capacity = capacity;
@@ -202,7 +203,7 @@ enum sw_status sw_node_list_add(struct sw_node_list *list, const char *id, const
     if (*slot != 0)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "id %s is in the list already, as number %u with address %s",
                             sw_log_quote(id, quoted, sizeof(quoted)), *slot, list->nodes[*slot - 1].address);
-    char *strings = malloc(id_size + address_size);
+    char *strings = sw_malloc(id_size + address_size);
     if (!strings)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for %zu nodes", list->count + 1);
     memcpy(strings, id, id_size);

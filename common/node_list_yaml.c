@@ -3,13 +3,13 @@
  * or our own checks refuse something, the file is walked again with libyaml, event by event, to find the exact line and
  * column. Aliases are refused, so nothing expands.
  */
+#include "common/memory.h"
 #include "symwave/node_list.h"
 #include <cyaml/cyaml.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -244,7 +244,7 @@ static void *allocate(void *context, void *pointer, size_t bytes)
 
     (void)context;
     if (bytes == 0) {
-        free(block);
+        sw_free(block);
         return NULL;
     }
     if (block && bytes <= block->capacity)
@@ -252,7 +252,7 @@ static void *allocate(void *context, void *pointer, size_t bytes)
     if (bytes > SIZE_MAX / 4)
         return NULL;
     size_t capacity = block ? bytes + bytes / 2 : bytes;
-    block = realloc(block, sizeof(*block) + capacity);
+    block = sw_realloc(block, sizeof(*block) + capacity);
     if (!block)
         return NULL;
     block->capacity = capacity;
@@ -347,7 +347,7 @@ static enum sw_status read_all(int fd, const char *path, char **text, size_t *by
     for (;;) {
         if (!*text || *bytes == capacity) {
             capacity = *text ? capacity * 2 : capacity;
-            char *grown = realloc(*text, capacity);
+            char *grown = sw_realloc(*text, capacity);
             if (!grown)
                 return sw_error_set(error, SW_NO_MEMORY, "%s: no memory for %zu bytes", path, capacity);
             *text = grown;
@@ -380,7 +380,7 @@ enum sw_status sw_node_list_load(const char *path, struct sw_node_list **list, s
     status = read_all(fd, path, &text, &bytes, error);
     if (status == SW_OK)
         status = sw_node_list_parse(text, bytes, path, list, error);
-    free(text);
+    sw_free(text);
     close(fd);
     return status;
 }

@@ -2,10 +2,10 @@
 #include "common/pool.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include "common/thread.h"
 #include <assert.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -104,13 +104,13 @@ static void stop_and_join(struct sw_pool *pool)
         pthread_join(pool->threads[i], NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
-    free(pool);
+    sw_free(pool);
 }
 
 enum sw_status sw_pool_new(uint32_t threads, const char *name, struct sw_pool **out, struct sw_error *error)
 {
     *out = NULL;
-    struct sw_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
+    struct sw_pool *pool = sw_calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
     if (!pool)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a pool of %u threads", threads);
     pool->last = &pool->first;

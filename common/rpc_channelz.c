@@ -1,6 +1,6 @@
 /* Channelz: what gRPC's core says of its servers and their connections. */
+#include "common/memory.h"
 #include "common/rpc_core.h"
-#include <stdlib.h>
 #include <string.h>
 
 char *sw_rpc_channelz(enum sw_rpc_channelz what, int64_t id)
@@ -21,7 +21,7 @@ char *sw_rpc_channelz(enum sw_rpc_channelz what, int64_t id)
         text = grpc_channelz_get_socket(id);
         break;
     }
-    char *copy = text ? strdup(text) : NULL;
+    char *copy = text ? sw_strdup(text) : NULL;
     gpr_free(text);
     grpc_shutdown();
     return copy;

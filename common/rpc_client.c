@@ -1,11 +1,11 @@
 /* The client side: channels and calls. */
 #include "common/clock.h"
+#include "common/memory.h"
 #include "common/rpc_core.h"
 #include "common/thread.h"
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct sw_rpc_channel {
@@ -42,12 +42,15 @@ static grpc_arg integer_arg(const char *key, int value)
 struct sw_rpc_channel *sw_rpc_channel_new(struct sw_rpc_loop *loop, const char *address,
                                           const struct sw_rpc_channel_options *options)
 {
-    struct sw_rpc_channel *channel = calloc(1, sizeof(*channel));
+    struct sw_rpc_channel *channel = sw_calloc(1, sizeof(*channel));
     if (!channel)
         return NULL;
-    if (options->token && asprintf(&channel->authorization, "Bearer %s", options->token) < 0) {
-        free(channel);
-        return NULL;
+    if (options->token) {
+        channel->authorization = sw_text_new("Bearer %s", options->token);
+        if (!channel->authorization) {
+            sw_free(channel);
+            return NULL;
+        }
     }
     size_t message_bytes = options->message_bytes_max ? options->message_bytes_max : 4u << 20;
     grpc_arg args[] = {
@@ -97,8 +100,8 @@ void sw_rpc_channel_free(struct sw_rpc_channel *channel)
     if (!channel)
         return;
     grpc_channel_destroy(channel->channel);
-    free(channel->authorization);
-    free(channel);
+    sw_free(channel->authorization);
+    sw_free(channel);
 }
 
 static void unref(struct sw_rpc_client_call *call)
@@ -110,7 +113,7 @@ static void unref(struct sw_rpc_client_call *call)
     grpc_metadata_array_destroy(&call->trailing_metadata);
     grpc_slice_unref(call->details);
     pthread_mutex_destroy(&call->lock);
-    free(call);
+    sw_free(call);
 }
 
 /* Counts an operation that is about to start; false where the call is over. */
@@ -237,7 +240,7 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
                                                struct sw_rpc_message *request, uint64_t timeout_us,
                                                const struct sw_rpc_client_handler *handler, void *state)
 {
-    struct sw_rpc_client_call *call = calloc(1, sizeof(*call));
+    struct sw_rpc_client_call *call = sw_calloc(1, sizeof(*call));
     if (!call) {
         sw_rpc_message_free(request);
         return NULL;

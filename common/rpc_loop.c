@@ -1,10 +1,10 @@
 /* The loop: gRPC's start and stop, one completion queue, and the one thread that polls it. */
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include "common/rpc_core.h"
 #include "common/thread.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* How long freeing a loop waits for gRPC to give everything back. */
@@ -14,7 +14,7 @@ static void release(struct sw_rpc_loop *loop)
 {
     pthread_cond_destroy(&loop->changed);
     pthread_mutex_destroy(&loop->lock);
-    free(loop);
+    sw_free(loop);
 }
 
 /* The thread's last act: tells who waits, or cleans up where nobody does. */
@@ -50,7 +50,7 @@ static void *poll_queue(void *arg)
 enum sw_status sw_rpc_loop_new(struct sw_rpc_loop **out, struct sw_error *error)
 {
     *out = NULL;
-    struct sw_rpc_loop *loop = calloc(1, sizeof(*loop));
+    struct sw_rpc_loop *loop = sw_calloc(1, sizeof(*loop));
     if (!loop)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the network loop");
     pthread_mutex_init(&loop->lock, NULL);

@@ -1,7 +1,7 @@
 /* Messages: a list of gRPC slices that is being filled, or a byte buffer that has come. */
+#include "common/memory.h"
 #include "common/rpc_core.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define INLINE_SLICES 4
@@ -22,7 +22,7 @@ struct sw_rpc_message {
 
 struct sw_rpc_message *sw_rpc_message_new(void)
 {
-    struct sw_rpc_message *message = malloc(sizeof(*message));
+    struct sw_rpc_message *message = sw_malloc(sizeof(*message));
     if (!message)
         return NULL;
     message->received = NULL;
@@ -46,7 +46,7 @@ struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer)
     if (buffer->data.raw.compression != GRPC_COMPRESS_NONE) {
         /* Nobody is told that compression is understood here; what comes compressed all the same is no message. */
         grpc_byte_buffer_destroy(buffer);
-        free(message);
+        sw_free(message);
         return NULL;
     }
     message->received = buffer;
@@ -68,8 +68,8 @@ void sw_rpc_message_free(struct sw_rpc_message *message)
         if (message->slices != message->inline_slices)
             gpr_free(message->slices);
     }
-    free(message->flat);
-    free(message);
+    sw_free(message->flat);
+    sw_free(message);
 }
 
 grpc_byte_buffer *sw_rpc_message_to_buffer(struct sw_rpc_message *message)
@@ -153,7 +153,7 @@ const uint8_t *sw_rpc_message_flatten(struct sw_rpc_message *message)
     if (message->count == 1)
         return GRPC_SLICE_START_PTR(message->slices[0]);
     if (!message->flat && message->bytes > 0) {
-        message->flat = malloc(message->bytes);
+        message->flat = sw_malloc(message->bytes);
         size_t at = 0;
         for (size_t i = 0; message->flat && i < message->count; i++) {
             memcpy(message->flat + at, GRPC_SLICE_START_PTR(message->slices[i]), GRPC_SLICE_LENGTH(message->slices[i]));

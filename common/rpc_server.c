@@ -1,9 +1,9 @@
 /* The server side: calls, from their arrival to their end. */
 #include "common/clock.h"
+#include "common/memory.h"
 #include "common/rpc_server_core.h"
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -47,7 +47,7 @@ static void call_free(struct sw_rpc_server_call *call)
         grpc_byte_buffer_destroy(call->payload);
     gpr_free(call->peer);
     pthread_mutex_destroy(&call->lock);
-    free(call);
+    sw_free(call);
     pthread_mutex_lock(&server->lock);
     server->live--;
     pthread_cond_broadcast(&server->changed);
@@ -59,7 +59,7 @@ void sw_rpc_server_arm(struct method *method)
     struct sw_rpc_server *server = method->server;
     pthread_mutex_lock(&server->lock);
     bool allowed = !server->shutting_down;
-    struct sw_rpc_server_call *call = allowed ? calloc(1, sizeof(*call)) : NULL;
+    struct sw_rpc_server_call *call = allowed ? sw_calloc(1, sizeof(*call)) : NULL;
     if (call) {
         server->live++;
         server->armed++;

@@ -1,11 +1,11 @@
 /* The server side: making a server, looking after its calls, and an orderly stop. */
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include "common/rpc_server_core.h"
 #include "common/thread.h"
 #include <assert.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Calls of one method that may arrive before the loop thread looks again; more wait inside gRPC. */
@@ -162,12 +162,12 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
 {
     int bound;
     *out = NULL;
-    struct sw_rpc_server *server = calloc(1, sizeof(*server));
-    struct method *methods = calloc(options->method_count + 1, sizeof(*methods));
+    struct sw_rpc_server *server = sw_calloc(1, sizeof(*server));
+    struct method *methods = sw_calloc(options->method_count + 1, sizeof(*methods));
     struct sw_rpc_certificates *certificates = options->tls ? sw_rpc_certificates_new() : NULL;
     if (!server || !methods || (options->tls && !certificates)) {
-        free(server);
-        free(methods);
+        sw_free(server);
+        sw_free(methods);
         sw_rpc_certificates_free(certificates);
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a server");
     }
@@ -276,6 +276,6 @@ void sw_rpc_server_free(struct sw_rpc_server *server)
     pthread_cond_destroy(&server->sweeping_ends);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
-    free(server->methods);
-    free(server);
+    sw_free(server->methods);
+    sw_free(server);
 }

@@ -2,8 +2,8 @@
  * TLS of the RPC layer: credentials of servers, whose certificates may be replaced while connections live, and of
  * channels; and who is at the other end of a call.
  */
+#include "common/memory.h"
 #include "common/rpc_server_core.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* What gRPC calls the security of local credentials; its headers have no name for it. */
@@ -34,7 +34,7 @@ static grpc_ssl_certificate_config_reload_status fetch(void *user_data, grpc_ssl
 
 struct sw_rpc_certificates *sw_rpc_certificates_new(void)
 {
-    struct sw_rpc_certificates *certificates = calloc(1, sizeof(*certificates));
+    struct sw_rpc_certificates *certificates = sw_calloc(1, sizeof(*certificates));
     if (certificates)
         pthread_mutex_init(&certificates->lock, NULL);
     return certificates;
@@ -58,7 +58,7 @@ void sw_rpc_certificates_free(struct sw_rpc_certificates *certificates)
     if (certificates->next)
         grpc_ssl_server_certificate_config_destroy(certificates->next);
     pthread_mutex_destroy(&certificates->lock);
-    free(certificates);
+    sw_free(certificates);
 }
 
 grpc_server_credentials *sw_rpc_server_credentials(struct sw_rpc_certificates *certificates, bool has_ca,

@@ -1,8 +1,8 @@
 #include "common/rpc_wait.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct arrival {
@@ -26,7 +26,7 @@ struct waiting {
 static void on_message(void *state, struct sw_rpc_message *message)
 {
     struct waiting *self = state;
-    struct arrival *arrival = malloc(sizeof(*arrival));
+    struct arrival *arrival = sw_malloc(sizeof(*arrival));
     if (!arrival)
         sw_rpc_message_free(message);
     else
@@ -76,7 +76,7 @@ static bool take_first(struct waiting *self, bool wanted)
         wanted = self->what->message(self->what->user_data, arrival->message);
     else
         sw_rpc_message_free(arrival->message);
-    free(arrival);
+    sw_free(arrival);
     pthread_mutex_lock(&self->lock);
     return wanted;
 }

@@ -1,11 +1,11 @@
 #include "common/tls_files.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ static enum sw_status read_file(const char *what, const char *path, char **text,
     if (fd < 0)
         return sw_error_set(error, errno == ENOENT ? SW_NOT_FOUND : SW_IO_ERROR, "cannot open the %s %.300s: %s", what,
                             path, strerror(errno));
-    *text = calloc(1, FILE_BYTES_MAX + 1);
+    *text = sw_calloc(1, FILE_BYTES_MAX + 1);
     while (*text && count != 0 && bytes < FILE_BYTES_MAX) {
         count = read(fd, *text + bytes, FILE_BYTES_MAX - bytes);
         if (count < 0 && errno != EINTR)
@@ -129,8 +129,8 @@ void sw_tls_pem_clear(struct sw_tls_pem *pem)
 {
     if (pem->key)
         explicit_bzero(pem->key, strlen(pem->key));
-    free(pem->ca);
-    free(pem->certificate);
-    free(pem->key);
+    sw_free(pem->ca);
+    sw_free(pem->certificate);
+    sw_free(pem->key);
     *pem = (struct sw_tls_pem){NULL, NULL, NULL};
 }

@@ -107,7 +107,7 @@ static const char *note_of(const struct sw_node_status *node, const struct sw_no
 }
 
 /* before may be NULL; in_colour: nodes that do not serve stand out. */
-static void print_table(const struct sw_node_status *nodes, const struct sw_node_status *before, size_t count,
+static void print_table(struct sw_node_status *const *nodes, struct sw_node_status *const *before, size_t count,
                         bool in_colour)
 {
     static const cells head = {"ID", "ADDRESS", "SERVING", "SYMBOLS", "BYTES", "LATENCY", "VERSION"};
@@ -118,18 +118,18 @@ static void print_table(const struct sw_node_status *nodes, const struct sw_node
     for (int i = 0; i < COLUMNS; i++)
         widths[i] = (int)strlen(head[i]);
     for (size_t n = 0; n < count; n++) {
-        cells_of(&nodes[n], row);
+        cells_of(nodes[n], row);
         for (int i = 0; i < COLUMNS; i++)
             if ((int)strlen(row[i]) > widths[i])
                 widths[i] = (int)strlen(row[i]);
     }
     print_row(head, widths, "NOTE");
     for (size_t n = 0; n < count; n++) {
-        const bool stands_out = in_colour && (!nodes[n].serving || !nodes[n].writable);
-        cells_of(&nodes[n], row);
+        const bool stands_out = in_colour && (!nodes[n]->serving || !nodes[n]->writable);
+        cells_of(nodes[n], row);
         if (stands_out)
             fputs("\033[31m", stdout);
-        print_row(row, widths, note_of(&nodes[n], before ? &before[n] : NULL, note));
+        print_row(row, widths, note_of(nodes[n], before ? before[n] : NULL, note));
         if (stands_out)
             fputs("\033[0m", stdout);
     }
@@ -137,45 +137,52 @@ static void print_table(const struct sw_node_status *nodes, const struct sw_node
 
 static int compare_ids(const void *a, const void *b)
 {
-    return strcmp(((const struct sw_node_status *)a)->id, ((const struct sw_node_status *)b)->id);
+    return strcmp((*(struct sw_node_status *const *)a)->id, (*(struct sw_node_status *const *)b)->id);
 }
 
 /* The statuses in the order of the node list, which is how people know their nodes. NULL without memory. */
-static struct sw_node_status *in_list_order(struct sw_node_status *nodes, size_t count, const struct sw_node_list *list)
+static struct sw_node_status **in_list_order(struct sw_node_status **nodes, size_t count,
+                                             const struct sw_node_list *list)
 {
-    struct sw_node_status *ordered = malloc((count ? count : 1) * sizeof(*ordered));
+    struct sw_node_status **sorted = malloc((count ? count : 1) * sizeof(struct sw_node_status *));
 
-    qsort(nodes, count, sizeof(*nodes), compare_ids);
-    for (size_t i = 0; ordered && i < count; i++) {
-        struct sw_node_status wanted = {.id = sw_node_list_at(list, i)->id};
-        ordered[i] = *(struct sw_node_status *)bsearch(&wanted, nodes, count, sizeof(*nodes), compare_ids);
+    if (!sorted)
+        return NULL;
+    memcpy(sorted, nodes, count * sizeof(struct sw_node_status *));
+    qsort(sorted, count, sizeof(struct sw_node_status *), compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        const struct sw_node_status wanted = {.id = sw_node_list_at(list, i)->id}, *key = &wanted;
+        nodes[i] =
+            *(struct sw_node_status **)bsearch(&key, sorted, count, sizeof(struct sw_node_status *), compare_ids);
     }
-    return ordered;
+    free(sorted);
+    return nodes;
 }
 
-/* Asks once. *nodes is set on success, in the order of the list, for the caller to free. */
-static enum exit_status ask(const struct session *session, uint32_t timeout_ms, struct sw_node_status **nodes,
+/* Asks once. *nodes is set on success, in the order of the list, for the caller to free with sw_free. */
+static enum exit_status ask(const struct session *session, uint32_t timeout_ms, struct sw_node_status ***nodes,
                             size_t *count)
 {
-    struct sw_node_status *unordered = NULL;
     struct sw_error error;
 
     *nodes = NULL;
-    enum sw_status status = sw_client_node_statuses(session->client, timeout_ms, &unordered, count, &error);
-    if (status == SW_OK && !(*nodes = in_list_order(unordered, *count, session->nodes)))
+    enum sw_status status = sw_client_node_statuses(session->client, timeout_ms, nodes, count, &error);
+    if (status == SW_OK && !in_list_order(*nodes, *count, session->nodes))
         status = sw_error_set(&error, SW_NO_MEMORY, "no memory for a table of %zu nodes", *count);
-    free(unordered);
-    if (status != SW_OK)
-        print_error("%s", error.message);
+    if (status == SW_OK)
+        return EXIT_DONE;
+    sw_free(*nodes);
+    *nodes = NULL;
+    print_error("%s", error.message);
     return exit_status_of(status);
 }
 
-static size_t count_unreached(const struct sw_node_status *nodes, size_t count)
+static size_t count_unreached(struct sw_node_status *const *nodes, size_t count)
 {
     size_t unreached = 0;
 
     for (size_t i = 0; i < count; i++)
-        unreached += !nodes[i].reached;
+        unreached += !nodes[i]->reached;
     return unreached;
 }
 
@@ -194,7 +201,7 @@ static enum exit_status watch(const struct session *session, const struct common
 {
     const bool in_place = isatty(STDOUT_FILENO) && !common->json;
     const char *no_colour = getenv("NO_COLOR");
-    struct sw_node_status *nodes, *before = NULL;
+    struct sw_node_status **nodes, **before = NULL;
     enum exit_status result = EXIT_DONE;
     size_t count;
 
@@ -212,11 +219,11 @@ static enum exit_status watch(const struct session *session, const struct common
         if (!common->json)
             print_table(nodes, before, count, in_place && (!no_colour || !*no_colour));
         fflush(stdout);
-        free(before);
+        sw_free(before);
         before = nodes;
         pause_for(own->watch_ms);
     }
-    free(before);
+    sw_free(before);
     return result;
 }
 
@@ -227,7 +234,7 @@ enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
     struct command_input input = {.common = common, .own = &own};
     struct sw_client_options client_options = SW_CLIENT_OPTIONS_INIT;
     struct session session;
-    struct sw_node_status *nodes = NULL;
+    struct sw_node_status **nodes = NULL;
     size_t count = 0;
 
     command_parse(&argp, argc, argv, &input);
@@ -255,7 +262,7 @@ enum exit_status cmd_nodes(int argc, char **argv, struct common_options *common)
         result = EXIT_SHORT;
     }
 out:
-    free(nodes);
+    sw_free(nodes);
     session_close(&session);
     return result;
 }

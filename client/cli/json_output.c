@@ -50,7 +50,7 @@ static json_t *report_of(char *report, enum sw_status status, const char *messag
 {
     json_t *json = report ? json_loads(report, 0, NULL) : json_object();
 
-    free(report);
+    sw_free(report);
     if (json && !json_object_get(json, "status"))
         json_object_set_new(json, "status", json_of_text(sw_status_name(status)));
     if (json && message[0] != '\0')
@@ -150,11 +150,11 @@ static json_t *node_of(const struct sw_node_status *node)
                      "message_bytes_max", (json_int_t)node->message_bytes_max, "error", json_of_text(node->error));
 }
 
-void json_print_nodes(const struct sw_node_status *nodes, size_t count)
+void json_print_nodes(struct sw_node_status *const *nodes, size_t count)
 {
     fputs("{\"nodes\":[", stdout);
     is_first = true;
     for (size_t i = 0; i < count; i++)
-        print_element(node_of(&nodes[i]));
+        print_element(node_of(nodes[i]));
     fputs("]}\n", stdout);
 }

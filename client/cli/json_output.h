@@ -36,6 +36,6 @@ void json_routes_add(const struct sw_key *key, const struct sw_route *route);
 void json_routes_end(void);
 
 /* {"nodes":[...]}, members named as the fields of struct sw_node_status. */
-void json_print_nodes(const struct sw_node_status *nodes, size_t count);
+void json_print_nodes(struct sw_node_status *const *nodes, size_t count);
 
 #endif

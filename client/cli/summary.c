@@ -14,13 +14,13 @@ static const char *plural(uint64_t count)
 }
 
 /* Nodes whose requests failed, the worst known first in the list's order; at most a few. */
-static void print_bad_nodes(FILE *out, const struct sw_report_node *nodes, uint64_t count)
+static void print_bad_nodes(FILE *out, const struct sw_report_node *const *nodes, uint64_t count)
 {
     char why[SW_ERROR_MESSAGE_SIZE];
     uint64_t shown = 0, bad = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        const struct sw_report_node *node = &nodes[i];
+        const struct sw_report_node *node = nodes[i];
         if (node->requests_failed == 0 && node->corrupt == 0)
             continue;
         if (++bad > NODES_SHOWN)
@@ -48,7 +48,7 @@ static void print_budget(FILE *out, uint64_t used, uint64_t budget)
 static void print_waves(FILE *out, const struct sw_report *report)
 {
     for (uint32_t i = 0; i < report->wave_count && i < SW_WAVES_MAX; i++) {
-        const struct sw_report_wave *wave = &report->waves[i];
+        const struct sw_report_wave *wave = report->waves[i];
         fprintf(out, "  wave %-2u       %llu keys asked: %llu found, %llu missing, %llu failed, %llu corrupt\n", i,
                 (u64)wave->keys_asked, (u64)wave->found, (u64)wave->missing, (u64)wave->failed, (u64)wave->corrupt);
     }
@@ -202,7 +202,7 @@ static uint64_t count_unreachable(const struct sw_report *report, uint64_t *whic
     uint64_t count = 0;
 
     for (uint64_t i = 0; i < report->node_count; i++) {
-        const struct sw_report_node *node = &report->nodes[i];
+        const struct sw_report_node *node = report->nodes[i];
         if (node->requests_failed == node->requests && node->found + node->missing + node->corrupt == 0) {
             count++;
             *which = i;
@@ -213,7 +213,7 @@ static uint64_t count_unreachable(const struct sw_report *report, uint64_t *whic
 
 static void print_unreachable(const struct sw_report *report, uint64_t count, uint64_t which)
 {
-    const struct sw_report_node *node = &report->nodes[which];
+    const struct sw_report_node *node = report->nodes[which];
     char why[200];
 
     print_error("none of the %llu nodes asked could be reached (%s at %s: %s); see that they run and that the node "

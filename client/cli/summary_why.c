@@ -26,8 +26,8 @@ static void print_tail_nodes(FILE *out, const struct sw_report *report)
     char wait[NUMBER_SIZE];
 
     for (uint64_t i = 0; nodes && i < report->node_count; i++)
-        if (report->nodes[i].tail_symbols > 0)
-            nodes[count++] = &report->nodes[i];
+        if (report->nodes[i]->tail_symbols > 0)
+            nodes[count++] = report->nodes[i];
     if (count > 0)
         qsort(nodes, count, sizeof(struct sw_report_node *), more_of_tail);
     for (uint64_t i = 0; i < count && i < NODES_SHOWN; i++)
@@ -43,12 +43,12 @@ static void print_tail_waves(FILE *out, const struct sw_report *report)
 {
     const char *before = ";";
 
-    if (report->waves[0].tail_symbols == report->tail_symbols)
+    if (report->waves[0]->tail_symbols == report->tail_symbols)
         return;
     for (uint32_t i = 0; i < report->wave_count && i < SW_WAVES_MAX; i++) {
-        if (report->waves[i].tail_symbols == 0)
+        if (report->waves[i]->tail_symbols == 0)
             continue;
-        fprintf(out, "%s wave %u %llu", before, i, (u64)report->waves[i].tail_symbols);
+        fprintf(out, "%s wave %u %llu", before, i, (u64)report->waves[i]->tail_symbols);
         before = ",";
     }
 }

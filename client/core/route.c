@@ -5,6 +5,7 @@
  * where the walk begins, so a lookup touches a handful of cache lines however many nodes there are.
  */
 #include "client/core/route.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -77,27 +78,27 @@ struct sw_route_table *sw_route_table_new(const struct sw_key *places, uint32_t 
 {
     /* One more of each, so that no size is zero. */
     size_t slots = (size_t)node_count + 1;
-    struct entry *entries = malloc(slots * sizeof(*entries));
-    struct sw_route_table *table = calloc(1, sizeof(*table));
+    struct entry *entries = sw_malloc(slots * sizeof(*entries));
+    struct sw_route_table *table = sw_calloc(1, sizeof(*table));
 
     if (!entries || !table)
         goto fail;
     table->count = node_count;
     table->jump_bits = jump_bits_for(node_count);
-    table->jump = malloc((((size_t)1 << table->jump_bits) + 1) * sizeof(*table->jump));
-    table->prefixes = malloc(slots * sizeof(*table->prefixes));
-    table->places = malloc(slots * sizeof(*table->places));
-    table->nodes = malloc(slots * sizeof(*table->nodes));
+    table->jump = sw_malloc((((size_t)1 << table->jump_bits) + 1) * sizeof(*table->jump));
+    table->prefixes = sw_malloc(slots * sizeof(*table->prefixes));
+    table->places = sw_malloc(slots * sizeof(*table->places));
+    table->nodes = sw_malloc(slots * sizeof(*table->nodes));
     if (!table->jump || !table->prefixes || !table->places || !table->nodes)
         goto fail;
     for (uint32_t i = 0; i < node_count; i++)
         entries[i] = (struct entry){places[i], i};
     qsort(entries, node_count, sizeof(*entries), compare_entries);
     fill(table, entries);
-    free(entries);
+    sw_free(entries);
     return table;
 fail:
-    free(entries);
+    sw_free(entries);
     sw_route_table_free(table);
     return NULL;
 }
@@ -106,11 +107,11 @@ void sw_route_table_free(struct sw_route_table *table)
 {
     if (!table)
         return;
-    free(table->jump);
-    free(table->prefixes);
-    free(table->places);
-    free(table->nodes);
-    free(table);
+    sw_free(table->jump);
+    sw_free(table->prefixes);
+    sw_free(table->places);
+    sw_free(table->nodes);
+    sw_free(table);
 }
 
 uint32_t sw_route_table_count(const struct sw_route_table *table)

@@ -1,7 +1,7 @@
 /* The wave engine: how it is made, its step, which event goes where, and its end. */
 #include "client/core/wave_internal.h"
+#include "common/memory.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BIT(state) (1u << (state))
@@ -237,18 +237,18 @@ static bool allocate_requests(struct sw_wave_engine *engine)
 {
     uint32_t slots = engine->slots, keys_max = engine->options.request_keys_max;
 
-    engine->requests = calloc(slots, sizeof(*engine->requests));
-    engine->free_slots = calloc(slots, sizeof(*engine->free_slots));
-    engine->picked = calloc(keys_max, sizeof(*engine->picked));
-    engine->picked_waves = calloc(keys_max, sizeof(*engine->picked_waves));
+    engine->requests = sw_calloc(slots, sizeof(*engine->requests));
+    engine->free_slots = sw_calloc(slots, sizeof(*engine->free_slots));
+    engine->picked = sw_calloc(keys_max, sizeof(*engine->picked));
+    engine->picked_waves = sw_calloc(keys_max, sizeof(*engine->picked_waves));
     if (!engine->requests || !engine->free_slots || !engine->picked || !engine->picked_waves)
         return false;
     /* The first request has the room of all of them: memory that is never used is then never touched. */
     struct wave_request *first = &engine->requests[0];
-    first->keys = calloc((size_t)slots * keys_max, sizeof(*first->keys));
-    first->prefixes = calloc((size_t)slots * keys_max, sizeof(*first->prefixes));
-    first->waves = calloc((size_t)slots * keys_max, sizeof(*first->waves));
-    first->entries = calloc((size_t)slots * keys_max, sizeof(*first->entries));
+    first->keys = sw_calloc((size_t)slots * keys_max, sizeof(*first->keys));
+    first->prefixes = sw_calloc((size_t)slots * keys_max, sizeof(*first->prefixes));
+    first->waves = sw_calloc((size_t)slots * keys_max, sizeof(*first->waves));
+    first->entries = sw_calloc((size_t)slots * keys_max, sizeof(*first->entries));
     if (!first->keys || !first->prefixes || !first->waves || !first->entries)
         return false;
     for (uint32_t i = 0; i < slots; i++) {
@@ -267,16 +267,16 @@ static bool allocate(struct sw_wave_engine *engine)
     uint32_t nodes = sw_route_table_count(engine->table);
 
     /* One more node, so that a table without any is like all others. */
-    engine->nodes = calloc((size_t)nodes + 1, sizeof(*engine->nodes));
-    engine->node_stats = calloc((size_t)nodes + 1, sizeof(*engine->node_stats));
-    engine->states = calloc(engine->key_count, sizeof(*engine->states));
+    engine->nodes = sw_calloc((size_t)nodes + 1, sizeof(*engine->nodes));
+    engine->node_stats = sw_calloc((size_t)nodes + 1, sizeof(*engine->node_stats));
+    engine->states = sw_calloc(engine->key_count, sizeof(*engine->states));
     engine->tail_size = engine->required / 20 + 1;
-    engine->tail = calloc(engine->tail_size, sizeof(*engine->tail));
+    engine->tail = sw_calloc(engine->tail_size, sizeof(*engine->tail));
     /* A step sends or aborts each request at most once, judges one symbol, and ends. */
     engine->actions_max = engine->slots * 2 + 2;
-    engine->actions = calloc(engine->actions_max, sizeof(*engine->actions));
+    engine->actions = sw_calloc(engine->actions_max, sizeof(*engine->actions));
     if (!engine->health)
-        engine->health = engine->own_health = calloc((size_t)nodes + 1, sizeof(*engine->health));
+        engine->health = engine->own_health = sw_calloc((size_t)nodes + 1, sizeof(*engine->health));
     if (!engine->nodes || !engine->node_stats || !engine->states || !engine->tail || !engine->actions ||
         !engine->health)
         return false;
@@ -301,7 +301,7 @@ struct sw_wave_engine *sw_wave_engine_new(const struct sw_wave_options *options,
     assert(options->value_bytes_max <= UINT32_MAX);
     assert(required >= 1 && required <= key_count && key_count < SW_WAVE_NONE);
 
-    struct sw_wave_engine *engine = calloc(1, sizeof(*engine));
+    struct sw_wave_engine *engine = sw_calloc(1, sizeof(*engine));
     if (!engine)
         return NULL;
     engine->options = *options;
@@ -339,21 +339,21 @@ void sw_wave_engine_free(struct sw_wave_engine *engine)
         return;
     sw_budget_release(engine->budget, engine->reserved_bytes);
     if (engine->requests) {
-        free(engine->requests[0].keys);
-        free(engine->requests[0].prefixes);
-        free(engine->requests[0].waves);
-        free(engine->requests[0].entries);
+        sw_free(engine->requests[0].keys);
+        sw_free(engine->requests[0].prefixes);
+        sw_free(engine->requests[0].waves);
+        sw_free(engine->requests[0].entries);
     }
-    free(engine->requests);
-    free(engine->free_slots);
-    free(engine->nodes);
-    free(engine->node_stats);
+    sw_free(engine->requests);
+    sw_free(engine->free_slots);
+    sw_free(engine->nodes);
+    sw_free(engine->node_stats);
     sw_wave_window_clear(engine);
-    free(engine->picked);
-    free(engine->picked_waves);
-    free(engine->tail);
-    free(engine->states);
-    free(engine->actions);
-    free(engine->own_health);
-    free(engine);
+    sw_free(engine->picked);
+    sw_free(engine->picked_waves);
+    sw_free(engine->tail);
+    sw_free(engine->states);
+    sw_free(engine->actions);
+    sw_free(engine->own_health);
+    sw_free(engine);
 }

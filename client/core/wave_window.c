@@ -3,8 +3,8 @@
  * keys that it is a candidate for and was not asked for: what an idle node looks through for something to do.
  */
 #include "client/core/wave_internal.h"
+#include "common/memory.h"
 #include <assert.h>
-#include <stdlib.h>
 
 bool sw_wave_window_init(struct sw_wave_engine *engine)
 {
@@ -13,12 +13,12 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
 
     window->size =
         engine->options.window_keys_max < engine->key_count ? engine->options.window_keys_max : engine->key_count;
-    window->slots = calloc(window->size, sizeof(*window->slots));
-    window->nodes = calloc((size_t)window->size * k, sizeof(*window->nodes));
-    window->links = calloc((size_t)window->size * k, sizeof(*window->links));
+    window->slots = sw_calloc(window->size, sizeof(*window->slots));
+    window->nodes = sw_calloc((size_t)window->size * k, sizeof(*window->nodes));
+    window->links = sw_calloc((size_t)window->size * k, sizeof(*window->links));
     if (nodes <= SW_WAVE_COUNTED_NODES_MAX) {
-        window->waiting = calloc((size_t)nodes * SW_WAVE_COUNTED_NODES_MAX + 1, sizeof(*window->waiting));
-        window->owners_of = calloc((size_t)nodes * SW_WAVE_SET_WORDS + 1, sizeof(*window->owners_of));
+        window->waiting = sw_calloc((size_t)nodes * SW_WAVE_COUNTED_NODES_MAX + 1, sizeof(*window->waiting));
+        window->owners_of = sw_calloc((size_t)nodes * SW_WAVE_SET_WORDS + 1, sizeof(*window->owners_of));
         if (!window->waiting || !window->owners_of)
             return false;
     }
@@ -34,11 +34,11 @@ bool sw_wave_window_init(struct sw_wave_engine *engine)
 
 void sw_wave_window_clear(struct sw_wave_engine *engine)
 {
-    free(engine->window.slots);
-    free(engine->window.nodes);
-    free(engine->window.links);
-    free(engine->window.waiting);
-    free(engine->window.owners_of);
+    sw_free(engine->window.slots);
+    sw_free(engine->window.nodes);
+    sw_free(engine->window.links);
+    sw_free(engine->window.waiting);
+    sw_free(engine->window.owners_of);
 }
 
 /* Takes note of how many more keys of an owner's queue the node of a link may be asked for. */

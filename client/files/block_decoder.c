@@ -1,7 +1,7 @@
 #include "client/files/block_decoder.h"
 #include "client/files/file_io.h"
 #include "client/files/journal.h"
-#include <stdlib.h>
+#include "common/memory.h"
 
 struct decoding {
     struct sw_rebuild *rebuild;
@@ -119,11 +119,11 @@ static enum sw_status decode(struct decoding *decoding, struct sw_error *error)
     width = width < 64 ? 64 : width;
     width = width < widest ? width : widest;
     const size_t work_bytes = sw_raptorq_run_bytes(decoding->plan, width);
-    decoding->source = malloc(decoding->k * width);
-    decoding->repair = malloc(repair_count * width + 1);
-    decoding->inputs = calloc(rebuild->row_count, sizeof(*decoding->inputs));
-    decoding->outputs = calloc(decoding->k, sizeof(*decoding->outputs));
-    decoding->work = malloc(work_bytes);
+    decoding->source = sw_malloc(decoding->k * width);
+    decoding->repair = sw_malloc(repair_count * width + 1);
+    decoding->inputs = sw_calloc(rebuild->row_count, sizeof(*decoding->inputs));
+    decoding->outputs = sw_calloc(decoding->k, sizeof(*decoding->outputs));
+    decoding->work = sw_malloc(work_bytes);
     if (!decoding->source || !decoding->repair || !decoding->inputs || !decoding->outputs || !decoding->work)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to decode %s", rebuild->out_path);
     sw_job_note_buffers(&rebuild->job, (decoding->k + repair_count) * width + work_bytes +
@@ -143,7 +143,7 @@ enum sw_status sw_block_decode(struct sw_rebuild *rebuild, struct sw_error *erro
     if (!decoding.plan)
         return SW_OK; /* all source symbols are in their places */
     decoding.k = sw_raptorq_plan_k(decoding.plan);
-    decoding.lost = malloc(decoding.k * sizeof(*decoding.lost));
+    decoding.lost = sw_malloc(decoding.k * sizeof(*decoding.lost));
     status = decoding.lost ? SW_OK : SW_NO_MEMORY;
     if (status == SW_OK) {
         decoding.lost_count = sw_raptorq_decoder_lost(rebuild->decoder, decoding.lost);
@@ -156,11 +156,11 @@ enum sw_status sw_block_decode(struct sw_rebuild *rebuild, struct sw_error *erro
     if (status == SW_OK)
         rebuild->report.decoded += decoding.lost_count;
     sw_raptorq_targets_free(decoding.targets);
-    free(decoding.lost);
-    free(decoding.source);
-    free(decoding.repair);
-    free(decoding.inputs);
-    free(decoding.outputs);
-    free(decoding.work);
+    sw_free(decoding.lost);
+    sw_free(decoding.source);
+    sw_free(decoding.repair);
+    sw_free(decoding.inputs);
+    sw_free(decoding.outputs);
+    sw_free(decoding.work);
     return status;
 }

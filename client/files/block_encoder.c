@@ -1,7 +1,7 @@
 #include "client/files/block_encoder.h"
 #include "client/files/file_io.h"
 #include "common/blake3.h"
-#include <stdlib.h>
+#include "common/memory.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ enum sw_status sw_block_encoder_open(int fd, const char *path, const char *besid
                                      const struct sw_raptorq_params *params, struct sw_block_encoder **out,
                                      struct sw_error *error)
 {
-    struct sw_block_encoder *encoder = calloc(1, sizeof(*encoder));
+    struct sw_block_encoder *encoder = sw_calloc(1, sizeof(*encoder));
     enum sw_status status = SW_OK;
 
     *out = NULL;
@@ -34,7 +34,7 @@ enum sw_status sw_block_encoder_open(int fd, const char *path, const char *besid
         encoder->path = path;
         encoder->params = *params;
         encoder->work_name = sw_file_name("a work file beside ", beside);
-        encoder->rows = malloc((size_t)params->symbol_bytes * SW_RAPTORQ_COLUMNS_MAX);
+        encoder->rows = sw_malloc((size_t)params->symbol_bytes * SW_RAPTORQ_COLUMNS_MAX);
         sw_blake3_init(&encoder->hash);
     }
     if (!encoder || !encoder->work_name || !encoder->rows)
@@ -54,9 +54,9 @@ void sw_block_encoder_close(struct sw_block_encoder *encoder)
         return;
     if (encoder->work >= 0)
         close(encoder->work);
-    free(encoder->work_name);
-    free(encoder->rows);
-    free(encoder);
+    sw_free(encoder->work_name);
+    sw_free(encoder->rows);
+    sw_free(encoder);
 }
 
 struct sw_key sw_block_encoder_hash(const struct sw_block_encoder *encoder)
@@ -144,11 +144,11 @@ static enum sw_status load(struct loading *loading, struct sw_error *error)
     fitting = fitting == 0 ? 1 : fitting > params->sub_blocks ? params->sub_blocks : fitting;
     const size_t sub_block_bytes = encoder->k * widest, pieces_bytes = encoder->l * widest * fitting;
     const size_t work_bytes = sw_raptorq_run_bytes(loading->plan, widest);
-    loading->sub_block = malloc(sub_block_bytes);
-    loading->pieces = malloc(pieces_bytes);
-    loading->work = malloc(work_bytes);
-    loading->inputs = calloc(encoder->k, sizeof(*loading->inputs));
-    loading->outputs = calloc(encoder->l, sizeof(*loading->outputs));
+    loading->sub_block = sw_malloc(sub_block_bytes);
+    loading->pieces = sw_malloc(pieces_bytes);
+    loading->work = sw_malloc(work_bytes);
+    loading->inputs = sw_calloc(encoder->k, sizeof(*loading->inputs));
+    loading->outputs = sw_calloc(encoder->l, sizeof(*loading->outputs));
     if (!loading->sub_block || !loading->pieces || !loading->work || !loading->inputs || !loading->outputs)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to encode a sub-block of %s", encoder->path);
     sw_job_note_buffers(loading->job, sub_block_bytes + pieces_bytes + work_bytes +
@@ -177,11 +177,11 @@ enum sw_status sw_block_encoder_next(struct sw_block_encoder *encoder, struct sw
         status = load(&loading, error);
     sw_raptorq_targets_free(loading.targets);
     sw_raptorq_plan_free(loading.plan);
-    free(loading.sub_block);
-    free(loading.pieces);
-    free(loading.work);
-    free(loading.inputs);
-    free(loading.outputs);
+    sw_free(loading.sub_block);
+    sw_free(loading.pieces);
+    sw_free(loading.work);
+    sw_free(loading.inputs);
+    sw_free(loading.outputs);
     if (status == SW_OK)
         encoder->sbn++;
     return status;

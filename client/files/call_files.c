@@ -1,6 +1,6 @@
 /* Puts and gets as calls. */
 #include "client/io/call.h"
-#include <stdlib.h>
+#include "common/memory.h"
 #include <string.h>
 
 struct file_call {
@@ -33,15 +33,15 @@ static enum sw_status get(struct sw_call *call, struct sw_error *error)
 static void release(struct sw_call *call)
 {
     struct file_call *self = (struct file_call *)call;
-    free(self->path);
-    free(self->layout_path);
-    free(self->task_id);
+    sw_free(self->path);
+    sw_free(self->layout_path);
+    sw_free(self->task_id);
 }
 
 /* Copies a string, which may be NULL; false without memory. */
 static bool copy(const char *text, char **out)
 {
-    *out = text ? strdup(text) : NULL;
+    *out = text ? sw_strdup(text) : NULL;
     return !text || *out;
 }
 
@@ -49,7 +49,7 @@ static enum sw_status start(enum sw_call_kind kind, struct sw_client *client, co
                             const char *path, const char *layout_path, const struct sw_file_options *options,
                             const struct sw_call_options *call_options, struct sw_call **out, struct sw_error *error)
 {
-    struct file_call *self = calloc(1, sizeof(*self));
+    struct file_call *self = sw_calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a call");
     SW_OPTIONS_COPY(&self->options, options);
@@ -57,7 +57,7 @@ static enum sw_status start(enum sw_call_kind kind, struct sw_client *client, co
     enum sw_status status = sw_call_init(&self->call, kind, call_options, &self->options.cancel,
                                          &self->options.progress, &self->options.progress_data, error);
     if (status != SW_OK) {
-        free(self);
+        sw_free(self);
         return status;
     }
     self->call.work = kind == SW_CALL_PUT ? put : get;

@@ -1,9 +1,9 @@
 /* sw_decode_file: symbols from a folder, one file a symbol, named by its key. */
 #include "client/files/file_io.h"
 #include "client/files/rebuild.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,7 +72,7 @@ static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct 
         if (status == SW_OK)
             status = sw_job_bytes(&rebuild->job, bytes, error);
     }
-    free(wanted);
+    sw_free(wanted);
     if (status == SW_OK && missing > 0)
         status = sw_error_set(error, SW_SHORT, "%s has too few symbols of this file", folder->path);
     return status;
@@ -92,13 +92,13 @@ enum sw_status sw_decode_file(const struct sw_layout *layout, const char *symbol
     if (folder.fd < 0)
         return sw_file_error(error, "open the folder", symbols_path, errno);
     folder.symbol_bytes = SW_RAPTORQ_PAYLOAD_ID_BYTES + (size_t)layout->params.symbol_bytes;
-    folder.symbol = malloc(folder.symbol_bytes + 1);
+    folder.symbol = sw_malloc(folder.symbol_bytes + 1);
     enum sw_status status = SW_NO_MEMORY;
     if (folder.symbol)
         status = sw_rebuild_file(layout, out_path, options, fetch, &folder, report, error);
     else
         sw_error_set(error, status, "no memory to decode %s", out_path);
-    free(folder.symbol);
+    sw_free(folder.symbol);
     close(folder.fd);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "client/files/file_io.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -120,7 +121,7 @@ enum sw_status sw_file_open_work(const char *path, const char *what, int *fd, st
 
 enum sw_status sw_file_open_nameless(const char *beside, int *fd, struct sw_error *error)
 {
-    char *copy = strdup(beside), *name = NULL;
+    char *copy = sw_strdup(beside), *name = NULL;
     enum sw_status status = SW_OK;
 
     if (!copy)
@@ -136,14 +137,14 @@ enum sw_status sw_file_open_nameless(const char *beside, int *fd, struct sw_erro
     }
     if (*fd < 0)
         status = sw_file_error(error, "make a work file in", folder, errno);
-    free(name);
-    free(copy);
+    sw_free(name);
+    sw_free(copy);
     return status;
 }
 
 enum sw_status sw_file_rename(const char *from, const char *to, struct sw_error *error)
 {
-    char *copy = strdup(to);
+    char *copy = sw_strdup(to);
     enum sw_status status = SW_OK;
 
     if (!copy)
@@ -158,13 +159,11 @@ enum sw_status sw_file_rename(const char *from, const char *to, struct sw_error 
         if (folder >= 0)
             close(folder);
     }
-    free(copy);
+    sw_free(copy);
     return status;
 }
 
 char *sw_file_name(const char *path, const char *suffix)
 {
-    char *name;
-
-    return asprintf(&name, "%s%s", path, suffix) < 0 ? NULL : name;
+    return sw_text_new("%s%s", path, suffix);
 }

@@ -1,7 +1,7 @@
 /* sw_get_file: symbols from nodes, source symbols first, and not one more than it takes. */
 #include "client/files/rebuild.h"
 #include "client/files/report_merge.h"
-#include <stdlib.h>
+#include "common/memory.h"
 
 /* A get's calls, one after the other, are one to its trace. */
 struct calls {
@@ -109,7 +109,7 @@ static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct 
     uint32_t required = 0;
     size_t count = 0;
     uint32_t *wanted = sw_rebuild_wanted(rebuild, &count);
-    struct sw_key *keys = malloc((count + 1) * sizeof(*keys));
+    struct sw_key *keys = sw_malloc((count + 1) * sizeof(*keys));
     enum sw_status status =
         wanted && keys ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory for the keys of %s", rebuild->out_path);
 
@@ -125,8 +125,8 @@ static enum sw_status fetch(struct sw_rebuild *rebuild, void *user_data, struct 
                          rebuild->sbn, required, count);
     if (status == SW_OK)
         status = retrieve(&getting, keys, count, required, error);
-    free(wanted);
-    free(keys);
+    sw_free(wanted);
+    sw_free(keys);
     return status;
 }
 

@@ -1,8 +1,8 @@
 #include "client/files/journal.h"
 #include "client/files/file_io.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,13 +89,13 @@ static enum sw_status read_records(struct sw_journal *journal,
         return sw_file_error(error, "look at", journal->path, errno);
     if (facts.st_size < HEADER_BYTES || facts.st_size > FILE_BYTES_MAX)
         return SW_OK;
-    uint8_t *text = malloc((size_t)facts.st_size);
+    uint8_t *text = sw_malloc((size_t)facts.st_size);
     if (!text)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to read %s", journal->path);
     enum sw_status status = sw_file_read(journal->fd, journal->path, text, (size_t)facts.st_size, 0, error);
     if (status == SW_OK)
         *good = sw_journal_parse(text, (size_t)facts.st_size, &journal->id, take, user_data);
-    free(text);
+    sw_free(text);
     return status;
 }
 
@@ -114,7 +114,7 @@ enum sw_status sw_journal_open(const char *path, const struct sw_key *id, bool f
                                bool (*take)(const struct sw_journal_record *record, void *user_data), void *user_data,
                                struct sw_journal **out, bool *kept, struct sw_error *error)
 {
-    struct sw_journal *journal = calloc(1, sizeof(*journal));
+    struct sw_journal *journal = sw_calloc(1, sizeof(*journal));
     enum sw_status status = SW_OK;
     size_t good = 0;
 
@@ -123,7 +123,7 @@ enum sw_status sw_journal_open(const char *path, const struct sw_key *id, bool f
     if (journal)
         journal->path = sw_file_name(path, "");
     if (!journal || !journal->path) {
-        free(journal);
+        sw_free(journal);
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
     }
     journal->id = *id;
@@ -172,6 +172,6 @@ void sw_journal_close(struct sw_journal *journal, bool remove)
         unlink(journal->path);
     if (journal->fd >= 0)
         close(journal->fd);
-    free(journal->path);
-    free(journal);
+    sw_free(journal->path);
+    sw_free(journal);
 }

@@ -1,8 +1,8 @@
 /* What a layout says: see symwave/layout.h. */
 #include "client/files/layout.h"
 #include "common/blake3.h"
+#include "common/memory.h"
 #include <assert.h>
-#include <stdlib.h>
 
 /* The network's own rule: a redundancy of five times the file, and the least that one symbol gets. */
 #define REPAIR_SMALL_BYTES 65535
@@ -52,8 +52,8 @@ void sw_layout_free(struct sw_layout *layout)
 {
     if (!layout)
         return;
-    free(layout->keys);
-    free(layout);
+    sw_free(layout->keys);
+    sw_free(layout);
 }
 
 const struct sw_raptorq_params *sw_layout_params(const struct sw_layout *layout)

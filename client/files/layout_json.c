@@ -5,10 +5,10 @@
 #include "client/files/file_io.h"
 #include "client/files/layout.h"
 #include "client/io/key_set.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,8 +133,8 @@ static enum sw_status check_distinct(const struct reading *reading, const struct
         snprintf(where, sizeof(where), "blocks[0].symbols[%zu]", first);
         status = wrong(reading, where, "the same key stands before");
     }
-    free(copy);
-    free(index);
+    sw_free(copy);
+    sw_free(index);
     return status;
 }
 
@@ -151,7 +151,7 @@ static enum sw_status read_symbols(const struct reading *reading, json_t *array,
                  json_array_size(array), (unsigned long long)count, (unsigned long long)layout->params.bytes);
         return wrong(reading, "blocks[0].symbols", what);
     }
-    layout->keys = malloc(count * sizeof(*layout->keys));
+    layout->keys = sw_malloc(count * sizeof(*layout->keys));
     if (!layout->keys)
         return sw_error_set(reading->error, SW_NO_MEMORY, "%s: no memory for %llu keys", reading->name,
                             (unsigned long long)count);
@@ -209,7 +209,7 @@ static enum sw_status read_layout(const struct reading *reading, json_t *json, c
         status = wrong(reading, "blocks", "it must be an array of one block: a layout is of one file");
     if (status == SW_OK && !json_is_object(json_array_get(blocks, 0)))
         status = wrong(reading, "blocks[0]", "it is no object" FORM);
-    if (status == SW_OK && !(made = calloc(1, sizeof(*made))))
+    if (status == SW_OK && !(made = sw_calloc(1, sizeof(*made))))
         status = sw_error_set(reading->error, SW_NO_MEMORY, "%s: no memory to read it", reading->name);
     if (status == SW_OK)
         status = read_block(reading, json_array_get(blocks, 0), made);

@@ -4,9 +4,9 @@
  */
 #include "client/files/file_io.h"
 #include "client/files/layout.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,7 +36,7 @@ static enum sw_status begin(struct sw_layout_writer *writer, struct sw_error *er
 
     enum sw_status status = sw_file_open_work(writer->part, "another put or encode", &fd, error);
     if (status != SW_OK) {
-        free(writer->part); /* not ours to remove */
+        sw_free(writer->part); /* not ours to remove */
         writer->part = NULL;
         return status;
     }
@@ -45,7 +45,7 @@ static enum sw_status begin(struct sw_layout_writer *writer, struct sw_error *er
         status =
             sw_error_set(error, SW_INVALID_ARGUMENT,
                          "%s is there and was not left by a put or an encode; move it out of the way", writer->part);
-        free(writer->part);
+        sw_free(writer->part);
         writer->part = NULL;
         return status;
     }
@@ -66,7 +66,7 @@ static enum sw_status begin(struct sw_layout_writer *writer, struct sw_error *er
 enum sw_status sw_layout_writer_open(const char *path, const struct sw_raptorq_params *params,
                                      struct sw_layout_writer **out, struct sw_error *error)
 {
-    struct sw_layout_writer *writer = calloc(1, sizeof(*writer));
+    struct sw_layout_writer *writer = sw_calloc(1, sizeof(*writer));
     enum sw_status status;
 
     *out = NULL;
@@ -109,7 +109,7 @@ enum sw_status sw_layout_writer_finish(struct sw_layout_writer *writer, const st
         return sw_file_error(error, "write", writer->part, errno);
     enum sw_status status = sw_file_rename(writer->part, writer->path, error);
     if (status == SW_OK) {
-        free(writer->part);
+        sw_free(writer->part);
         writer->part = NULL;
     }
     return status;
@@ -124,7 +124,7 @@ void sw_layout_writer_close(struct sw_layout_writer *writer)
         unlink(writer->part);
     if (writer->file)
         fclose(writer->file);
-    free(writer->part);
-    free(writer->path);
-    free(writer);
+    sw_free(writer->part);
+    sw_free(writer->path);
+    sw_free(writer);
 }

@@ -5,9 +5,9 @@
 #include "client/files/block_encoder.h"
 #include "client/files/file_io.h"
 #include "client/files/layout.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -233,7 +233,7 @@ static enum sw_status check_names(const struct putting *putting, const char *lay
             status = sw_error_set(error, SW_INVALID_ARGUMENT,
                                   "the layout would replace %s itself; give the layout another name", putting->path);
     }
-    free(part);
+    sw_free(part);
     return status;
 }
 
@@ -271,7 +271,7 @@ static enum sw_status begin(struct putting *putting, const char *layout_path, st
     if (status == SW_OK)
         status =
             sw_block_encoder_open(putting->fd, putting->path, layout_path, &putting->params, &putting->encoder, error);
-    if (status == SW_OK && !(putting->symbol = malloc(sw_block_encoder_symbol_bytes(putting->encoder))))
+    if (status == SW_OK && !(putting->symbol = sw_malloc(sw_block_encoder_symbol_bytes(putting->encoder))))
         status = sw_error_set(error, SW_NO_MEMORY, "no memory to encode %s", putting->path);
     return status;
 }
@@ -284,13 +284,13 @@ static enum sw_status end(struct putting *putting, enum sw_status status, struct
         status = sw_layout_writer_finish(putting->layout, &putting->report.hash, error);
     sw_layout_writer_close(putting->layout);
     sw_block_encoder_close(putting->encoder);
-    free(putting->symbol);
+    sw_free(putting->symbol);
     if (putting->fd >= 0)
         close(putting->fd);
     putting->report.status = status;
     putting->report.buffers_bytes = putting->job.buffers_bytes;
     putting->report.elapsed_us = sw_clock_us() - putting->job.started_us;
-    if (report && (*report = malloc(sizeof(**report))))
+    if (report && (*report = sw_malloc(sizeof(**report))))
         **report = putting->report;
     else
         sw_store_report_free((struct sw_store_report *)putting->report.store);
@@ -356,5 +356,5 @@ void sw_put_report_free(struct sw_put_report *report)
     if (!report)
         return;
     sw_store_report_free((struct sw_store_report *)report->store);
-    free(report);
+    sw_free(report);
 }

@@ -2,10 +2,10 @@
 #include "client/files/block_decoder.h"
 #include "client/files/file_io.h"
 #include "common/blake3.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,13 +29,13 @@ uint32_t *sw_rebuild_wanted(const struct sw_rebuild *rebuild, size_t *count)
 {
     const struct sw_layout_block block = sw_layout_block_at(rebuild->layout, rebuild->sbn);
     const uint32_t all = block.k + block.repair;
-    bool *held = calloc(all, sizeof(*held));
-    uint32_t *wanted = malloc(all * sizeof(*wanted));
+    bool *held = sw_calloc(all, sizeof(*held));
+    uint32_t *wanted = sw_malloc(all * sizeof(*wanted));
 
     *count = 0;
     if (!held || !wanted) {
-        free(held);
-        free(wanted);
+        sw_free(held);
+        sw_free(wanted);
         return NULL;
     }
     for (uint32_t i = 0; i < rebuild->row_count; i++)
@@ -44,7 +44,7 @@ uint32_t *sw_rebuild_wanted(const struct sw_rebuild *rebuild, size_t *count)
         if (!held[esi])
             wanted[(*count)++] = esi;
     }
-    free(held);
+    sw_free(held);
     return wanted;
 }
 
@@ -101,7 +101,7 @@ static enum sw_status begin_block(struct sw_rebuild *rebuild, uint32_t sbn, stru
     rebuild->sbn = sbn;
     rebuild->row_count = 0;
     /* A decoder that has enough takes no more, so that it never has more than there are. */
-    rebuild->rows = malloc((size_t)(block.k + block.repair) * sizeof(*rebuild->rows));
+    rebuild->rows = sw_malloc((size_t)(block.k + block.repair) * sizeof(*rebuild->rows));
     if (status != SW_OK || !rebuild->rows)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to rebuild %s", rebuild->out_path);
     for (uint32_t i = 0; i < held->count && status == SW_OK; i++)
@@ -113,7 +113,7 @@ static void end_block(struct sw_rebuild *rebuild)
 {
     sw_raptorq_decoder_free(rebuild->decoder);
     rebuild->decoder = NULL;
-    free(rebuild->rows);
+    sw_free(rebuild->rows);
     rebuild->rows = NULL;
 }
 
@@ -154,8 +154,8 @@ static enum sw_status check_hash(struct sw_rebuild *rebuild, int fd, const char 
                                  struct sw_error *error)
 {
     const uint64_t started = sw_clock_us(), count = rebuild->layout->params.bytes;
-    struct sw_blake3_state *state = malloc(sizeof(*state));
-    uint8_t *bytes = malloc(HASH_BYTES);
+    struct sw_blake3_state *state = sw_malloc(sizeof(*state));
+    uint8_t *bytes = sw_malloc(HASH_BYTES);
     struct sw_key hash = {{0}};
     enum sw_status status = SW_OK;
 
@@ -175,8 +175,8 @@ static enum sw_status check_hash(struct sw_rebuild *rebuild, int fd, const char 
     if (status == SW_OK)
         sw_blake3_final(state, hash.bytes);
     *right = status == SW_OK && sw_key_compare(&hash, &rebuild->layout->hash) == 0;
-    free(state);
-    free(bytes);
+    sw_free(state);
+    sw_free(bytes);
     rebuild->report.check_us += sw_clock_us() - started;
     return status;
 }
@@ -186,7 +186,7 @@ static enum sw_status drop_bad_symbols(struct sw_rebuild *rebuild, uint64_t *dro
 {
     struct sw_workspace *workspace = rebuild->workspace;
     const size_t symbol_bytes = rebuild->layout->params.symbol_bytes;
-    uint8_t *bytes = malloc(SW_RAPTORQ_PAYLOAD_ID_BYTES + symbol_bytes);
+    uint8_t *bytes = sw_malloc(SW_RAPTORQ_PAYLOAD_ID_BYTES + symbol_bytes);
     enum sw_status status = SW_OK;
 
     *dropped = 0;
@@ -212,7 +212,7 @@ static enum sw_status drop_bad_symbols(struct sw_rebuild *rebuild, uint64_t *dro
             block->count = kept;
         }
     }
-    free(bytes);
+    sw_free(bytes);
     if (status == SW_OK && *dropped > 0)
         status = sw_workspace_rewrite_journal(workspace, error);
     return status;
@@ -303,7 +303,7 @@ enum sw_status sw_rebuild_file(const struct sw_layout *layout, const char *out_p
     rebuild.report.status = status;
     rebuild.report.buffers_bytes = rebuild.job.buffers_bytes;
     rebuild.report.elapsed_us = sw_clock_us() - rebuild.job.started_us;
-    if (report && (*report = malloc(sizeof(**report))))
+    if (report && (*report = sw_malloc(sizeof(**report))))
         **report = rebuild.report;
     else
         sw_report_free((struct sw_report *)rebuild.report.retrieval);
@@ -315,5 +315,5 @@ void sw_get_report_free(struct sw_get_report *report)
     if (!report)
         return;
     sw_report_free((struct sw_report *)report->retrieval);
-    free(report);
+    sw_free(report);
 }

@@ -1,11 +1,12 @@
 #include "client/files/report_merge.h"
+#include "common/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int compare_nodes(const void *a, const void *b)
 {
-    const struct sw_report_node *x = a, *y = b;
+    const struct sw_report_node *x = *(struct sw_report_node *const *)a, *y = *(struct sw_report_node *const *)b;
     int order = strcmp(x->id, y->id);
 
     return order != 0 ? order : strcmp(x->address, y->address);
@@ -35,66 +36,82 @@ static void add_node(struct sw_report_node *sum, const struct sw_report_node *la
         sum->first_symbol_us = later->first_symbol_us;
 }
 
-/* The nodes of both, each once; the names of those that were in both are freed once. False without memory. */
+/* The nodes of both, each once, their names taken from them. False without memory, and nothing has changed then. */
 static bool merge_nodes(struct sw_report *sum, struct sw_report *later)
 {
     const uint64_t count = sum->node_count + later->node_count;
-    struct sw_report_node *nodes = calloc(count ? count : 1, sizeof(*nodes));
+    struct sw_report_node **nodes = sw_table_new(count, sizeof(**nodes));
     uint64_t kept = 0;
 
     if (!nodes)
         return false;
-    memcpy(nodes, sum->nodes, sum->node_count * sizeof(*nodes));
-    memcpy(nodes + sum->node_count, later->nodes, later->node_count * sizeof(*nodes));
-    qsort(nodes, count, sizeof(*nodes), compare_nodes);
+    for (uint64_t i = 0; i < count; i++)
+        *nodes[i] = i < sum->node_count ? *sum->nodes[i] : *later->nodes[i - sum->node_count];
+    qsort(nodes, count, sizeof(struct sw_report_node *), compare_nodes);
     for (uint64_t i = 0; i < count; i++) {
         if (kept > 0 && compare_nodes(&nodes[kept - 1], &nodes[i]) == 0) {
-            add_node(&nodes[kept - 1], &nodes[i]);
-            free((char *)nodes[i].id);
-            free((char *)nodes[i].address);
+            add_node(nodes[kept - 1], nodes[i]);
+            sw_free((char *)nodes[i]->id);
+            sw_free((char *)nodes[i]->address);
         } else {
             nodes[kept++] = nodes[i];
         }
     }
-    free((struct sw_report_node *)sum->nodes);
-    sum->nodes = nodes;
+    sw_free((void *)sum->nodes);
+    sum->nodes = (const struct sw_report_node *const *)nodes;
     sum->node_count = kept;
     later->node_count = 0;
     return true;
 }
 
-static void add_waves(struct sw_report *sum, const struct sw_report *later)
+static void add_wave(struct sw_report_wave *sum, const struct sw_report_wave *later)
 {
-    for (uint32_t i = 0; i < later->wave_count; i++) {
-        sum->waves[i].keys_asked += later->waves[i].keys_asked;
-        sum->waves[i].found += later->waves[i].found;
-        sum->waves[i].missing += later->waves[i].missing;
-        sum->waves[i].failed += later->waves[i].failed;
-        sum->waves[i].corrupt += later->waves[i].corrupt;
-        sum->waves[i].tail_symbols += later->waves[i].tail_symbols;
-        sum->waves[i].tail_wait_us = longer(sum->waves[i].tail_wait_us, later->waves[i].tail_wait_us);
-    }
-    if (later->wave_count > sum->wave_count)
-        sum->wave_count = later->wave_count;
+    sum->keys_asked += later->keys_asked;
+    sum->found += later->found;
+    sum->missing += later->missing;
+    sum->failed += later->failed;
+    sum->corrupt += later->corrupt;
+    sum->tail_symbols += later->tail_symbols;
+    sum->tail_wait_us = longer(sum->tail_wait_us, later->tail_wait_us);
+}
+
+/* The waves of both. False without memory, and nothing has changed then. */
+static bool merge_waves(struct sw_report *sum, const struct sw_report *later)
+{
+    const uint32_t count = sum->wave_count > later->wave_count ? sum->wave_count : later->wave_count;
+    struct sw_report_wave **waves = sw_table_new(count, sizeof(**waves));
+
+    if (!waves)
+        return false;
+    for (uint32_t i = 0; i < sum->wave_count; i++)
+        add_wave(waves[i], sum->waves[i]);
+    for (uint32_t i = 0; i < later->wave_count; i++)
+        add_wave(waves[i], later->waves[i]);
+    sw_free((void *)sum->waves);
+    sum->waves = (const struct sw_report_wave *const *)waves;
+    sum->wave_count = count;
+    return true;
 }
 
 /* The first proofs of both, as many as a sample has; without memory only the sum's. */
 static void merge_proofs(struct sw_report *sum, struct sw_report *later)
 {
-    uint64_t room = SW_REPORT_PROOF_SAMPLE_MAX - sum->proof_sample_count;
-    uint64_t taken = later->proof_sample_count < room ? later->proof_sample_count : room;
+    const uint64_t had = sum->proof_sample_count, room = SW_REPORT_PROOF_SAMPLE_MAX - had;
+    const uint64_t taken = later->proof_sample_count < room ? later->proof_sample_count : room;
+    struct sw_corrupt_proof **proofs = taken > 0 ? sw_table_new(had + taken, sizeof(**proofs)) : NULL;
 
     sum->proof_count += later->proof_count;
-    if (taken == 0)
-        return;
-    struct sw_corrupt_proof *proofs =
-        realloc((struct sw_corrupt_proof *)sum->proofs, (sum->proof_sample_count + taken) * sizeof(*proofs));
     if (!proofs)
         return;
-    struct sw_corrupt_proof *from = (struct sw_corrupt_proof *)later->proofs;
-    memcpy(proofs + sum->proof_sample_count, from, taken * sizeof(*proofs));
-    memset(from, 0, taken * sizeof(*from)); /* their names have moved */
-    sum->proofs = proofs;
+    for (uint64_t i = 0; i < had; i++)
+        *proofs[i] = *sum->proofs[i];
+    for (uint64_t i = 0; i < taken; i++) {
+        struct sw_corrupt_proof *from = (struct sw_corrupt_proof *)later->proofs[i];
+        *proofs[had + i] = *from;
+        from->node_id = from->address = NULL; /* moved */
+    }
+    sw_free((void *)sum->proofs);
+    sum->proofs = (const struct sw_corrupt_proof *const *)proofs;
     sum->proof_sample_count += taken;
 }
 
@@ -119,11 +136,10 @@ struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later
 {
     if (!sum || !later)
         return sum ? sum : later;
-    if (!merge_nodes(sum, later)) {
+    if (!merge_waves(sum, later) || !merge_nodes(sum, later)) {
         sw_report_free(later);
         return sum;
     }
-    add_waves(sum, later);
     sum->status = later->status;
     sum->keys += later->keys;
     sum->keys_duplicate += later->keys_duplicate;
@@ -142,7 +158,7 @@ struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later
     if (sum->first_symbol_us == 0 && later->first_symbol_us > 0)
         sum->first_symbol_us = sum->elapsed_us + later->first_symbol_us;
     sum->elapsed_us += later->elapsed_us;
-    free((struct sw_key *)sum->missing_sample);
+    sw_free((struct sw_key *)sum->missing_sample);
     sum->missing_sample = later->missing_sample;
     sum->missing_sample_count = later->missing_sample_count;
     later->missing_sample = NULL;

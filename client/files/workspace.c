@@ -1,9 +1,9 @@
 #include "client/files/workspace.h"
 #include "client/files/file_io.h"
 #include "client/files/journal.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -19,7 +19,7 @@ static bool hold(struct sw_workspace *workspace, uint32_t sbn, uint32_t esi, uin
 
     if (block->count == block->capacity) {
         uint32_t capacity = block->capacity ? block->capacity * 2 : 64;
-        struct sw_held *symbols = realloc(block->symbols, capacity * sizeof(*symbols));
+        struct sw_held *symbols = sw_realloc(block->symbols, capacity * sizeof(*symbols));
         if (!symbols)
             return false;
         block->symbols = symbols;
@@ -87,14 +87,14 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
             error, SW_INVALID_ARGUMENT, "%s is there, and %s; remove it, or move it out of the way",
             there ? path : workspace->path,
             there ? "is no journal of a get or a decode" : "the journal of a get or a decode is not beside it");
-        free(path);
+        sw_free(path);
         return status;
     }
     /* A workspace shorter than the file holds nothing, whatever a journal says. It is never cut further than that. */
     const bool fresh = workspace->found_bytes < workspace->layout->params.bytes;
     enum sw_status status =
         sw_journal_open(path, &id, fresh, take_record, workspace, &workspace->journal, &kept, error);
-    free(path);
+    sw_free(path);
     if (status == SW_OK && !kept) {
         forget(workspace);
         /* What another layout has left goes before the file is as long as one that was begun. */
@@ -111,7 +111,7 @@ static enum sw_status open_journal(struct sw_workspace *workspace, struct sw_err
 enum sw_status sw_workspace_open(const struct sw_layout *layout, const char *out_path, struct sw_workspace **out,
                                  struct sw_error *error)
 {
-    struct sw_workspace *workspace = calloc(1, sizeof(*workspace));
+    struct sw_workspace *workspace = sw_calloc(1, sizeof(*workspace));
     enum sw_status status = SW_OK;
 
     *out = NULL;
@@ -228,7 +228,7 @@ static enum sw_status move_down(struct sw_workspace *workspace, struct sw_held *
  */
 enum sw_status sw_workspace_rewrite_journal(struct sw_workspace *workspace, struct sw_error *error)
 {
-    uint8_t *bytes = malloc(workspace->layout->params.symbol_bytes);
+    uint8_t *bytes = sw_malloc(workspace->layout->params.symbol_bytes);
     enum sw_status status = bytes ? sw_journal_clear(workspace->journal, error)
                                   : sw_error_set(error, SW_NO_MEMORY, "no memory to repair %s", workspace->path);
 
@@ -250,7 +250,7 @@ enum sw_status sw_workspace_rewrite_journal(struct sw_workspace *workspace, stru
         if (status == SW_OK)
             block->count = kept;
     }
-    free(bytes);
+    sw_free(bytes);
     return status;
 }
 
@@ -274,8 +274,8 @@ void sw_workspace_tidy(const char *out_path)
 
     if (part && journal && access(part, F_OK) != 0 && errno == ENOENT && sw_journal_is_one(journal))
         unlink(journal);
-    free(part);
-    free(journal);
+    sw_free(part);
+    sw_free(journal);
 }
 
 void sw_workspace_close(struct sw_workspace *workspace)
@@ -283,10 +283,10 @@ void sw_workspace_close(struct sw_workspace *workspace)
     if (!workspace)
         return;
     for (uint32_t sbn = 0; sbn < SW_LAYOUT_BLOCKS_MAX; sbn++)
-        free(workspace->blocks[sbn].symbols);
+        sw_free(workspace->blocks[sbn].symbols);
     sw_journal_close(workspace->journal, false);
     if (workspace->fd >= 0)
         close(workspace->fd);
-    free(workspace->path);
-    free(workspace);
+    sw_free(workspace->path);
+    sw_free(workspace);
 }

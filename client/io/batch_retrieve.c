@@ -1,7 +1,7 @@
 /* Retrieval into memory: a map from keys to values, filled by a sink of its own. */
+#include "common/memory.h"
 #include "symwave/client.h"
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct entry {
@@ -29,14 +29,14 @@ static size_t slot_of(const struct sw_symbol_map *map, const struct sw_key *key)
 
 static struct sw_symbol_map *map_new(size_t symbols)
 {
-    struct sw_symbol_map *map = calloc(1, sizeof(*map));
+    struct sw_symbol_map *map = sw_calloc(1, sizeof(*map));
     size_t slots = 16;
     while (slots < symbols * 2)
         slots *= 2;
     if (map)
-        map->entries = calloc(slots, sizeof(*map->entries));
+        map->entries = sw_calloc(slots, sizeof(*map->entries));
     if (!map || !map->entries) {
-        free(map);
+        sw_free(map);
         return NULL;
     }
     map->mask = slots - 1;
@@ -48,9 +48,9 @@ void sw_symbol_map_free(struct sw_symbol_map *map)
     if (!map)
         return;
     for (size_t i = 0; i <= map->mask; i++)
-        free(map->entries[i].value);
-    free(map->entries);
-    free(map);
+        sw_free(map->entries[i].value);
+    sw_free(map->entries);
+    sw_free(map);
 }
 
 size_t sw_symbol_map_count(const struct sw_symbol_map *map)
@@ -70,7 +70,7 @@ static enum sw_status take(const struct sw_symbol *symbol, struct sw_error *erro
 {
     struct sw_symbol_map *map = user_data;
     struct entry *entry = &map->entries[slot_of(map, symbol->key)];
-    void *value = malloc(symbol->value_bytes ? symbol->value_bytes : 1);
+    void *value = sw_malloc(symbol->value_bytes ? symbol->value_bytes : 1);
     if (!value)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a symbol of %zu bytes: retrieve into a sink instead",
                             symbol->value_bytes);

@@ -1,7 +1,7 @@
 #include "client/io/call.h"
+#include "common/memory.h"
 #include "common/thread.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -127,7 +127,7 @@ enum sw_status sw_call_init(struct sw_call *call, enum sw_call_kind kind, const 
 void sw_call_discard(struct sw_call *call)
 {
     destroy(call);
-    free(call);
+    sw_free(call);
 }
 
 enum sw_status sw_call_start(struct sw_call *call, struct sw_call **out, struct sw_error *error)
@@ -218,10 +218,10 @@ bool sw_call_wait(struct sw_call *call, uint32_t timeout_ms)
     return over;
 }
 
-struct sw_progress sw_call_progress(struct sw_call *call)
+void sw_call_progress(struct sw_call *call, struct sw_progress *progress, size_t progress_bytes)
 {
+    memset(progress, 0, progress_bytes);
     pthread_mutex_lock(&call->lock);
-    const struct sw_progress last = call->last;
+    memcpy(progress, &call->last, progress_bytes < sizeof(call->last) ? progress_bytes : sizeof(call->last));
     pthread_mutex_unlock(&call->lock);
-    return last;
 }

@@ -1,6 +1,6 @@
 /* Retrieves and stores as calls. */
 #include "client/io/call.h"
-#include <stdlib.h>
+#include "common/memory.h"
 #include <string.h>
 
 /* ---- retrieve ---- */
@@ -68,8 +68,8 @@ static enum sw_status retrieve(struct sw_call *call, struct sw_error *error)
 static void release_retrieve(struct sw_call *call)
 {
     struct retrieve_call *self = (struct retrieve_call *)call;
-    free(self->keys);
-    free(self->task_id);
+    sw_free(self->keys);
+    sw_free(self->task_id);
 }
 
 enum sw_status sw_retrieve_start(struct sw_client *client, const struct sw_key *keys, size_t key_count,
@@ -80,7 +80,7 @@ enum sw_status sw_retrieve_start(struct sw_client *client, const struct sw_key *
     *out = NULL;
     if (!client || (!keys && key_count > 0) || !sink || !sink->take || key_count > SIZE_MAX / sizeof(*keys))
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a retrieve needs a client, keys and a sink");
-    struct retrieve_call *self = calloc(1, sizeof(*self));
+    struct retrieve_call *self = sw_calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a call");
     SW_OPTIONS_COPY(&self->callers, options);
@@ -89,16 +89,16 @@ enum sw_status sw_retrieve_start(struct sw_client *client, const struct sw_key *
     enum sw_status status = sw_call_init(&self->call, SW_CALL_RETRIEVE, call_options, &self->options.cancel,
                                          &self->options.progress, &self->options.progress_data, error);
     if (status != SW_OK) {
-        free(self);
+        sw_free(self);
         return status;
     }
     self->call.work = retrieve;
     self->call.release = release_retrieve;
     self->client = client;
-    self->keys = malloc(key_count * sizeof(*keys) + 1);
+    self->keys = sw_malloc(key_count * sizeof(*keys) + 1);
     self->key_count = key_count;
     if (self->callers.task_id)
-        self->options.task_id = self->task_id = strdup(self->callers.task_id);
+        self->options.task_id = self->task_id = sw_strdup(self->callers.task_id);
     if (!self->keys || (self->callers.task_id && !self->task_id)) {
         sw_call_discard(&self->call);
         return sw_error_set(error, SW_NO_MEMORY, "no memory for the keys of a call");
@@ -199,7 +199,7 @@ enum sw_status sw_store_start(struct sw_client *client, sw_source_fn callers_sou
     *out = NULL;
     if (!client || !callers_source)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "a store needs a client and a source");
-    struct store_call *self = calloc(1, sizeof(*self));
+    struct store_call *self = sw_calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a call");
     SW_OPTIONS_COPY(&self->callers, options);
@@ -208,7 +208,7 @@ enum sw_status sw_store_start(struct sw_client *client, sw_source_fn callers_sou
     enum sw_status status = sw_call_init(&self->call, SW_CALL_STORE, call_options, &self->options.cancel,
                                          &self->options.progress, &self->options.progress_data, error);
     if (status != SW_OK) {
-        free(self);
+        sw_free(self);
         return status;
     }
     self->call.work = store;

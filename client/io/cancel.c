@@ -1,6 +1,6 @@
 /* Cancelling: one flag, and whoever wants to hear of it. */
 #include "client/io/client_internal.h"
-#include <stdlib.h>
+#include "common/memory.h"
 
 struct sw_cancel {
     pthread_mutex_t lock;
@@ -10,7 +10,7 @@ struct sw_cancel {
 
 struct sw_cancel *sw_cancel_new(void)
 {
-    struct sw_cancel *cancel = calloc(1, sizeof(*cancel));
+    struct sw_cancel *cancel = sw_calloc(1, sizeof(*cancel));
     if (cancel)
         pthread_mutex_init(&cancel->lock, NULL);
     return cancel;
@@ -21,7 +21,7 @@ void sw_cancel_free(struct sw_cancel *cancel)
     if (!cancel)
         return;
     pthread_mutex_destroy(&cancel->lock);
-    free(cancel);
+    sw_free(cancel);
 }
 
 void sw_cancel_fire(struct sw_cancel *cancel)

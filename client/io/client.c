@@ -1,7 +1,7 @@
 /* The client: its options, its threads, and the waiting on its clock. */
 #include "client/io/client_internal.h"
 #include "client/io/node_set.h"
-#include <stdlib.h>
+#include "common/memory.h"
 #include <string.h>
 
 /*
@@ -73,7 +73,7 @@ enum sw_status sw_client_open(const struct sw_client_options *options, const str
                               struct sw_client **out, struct sw_error *error)
 {
     *out = NULL;
-    struct sw_client *client = calloc(1, sizeof(*client));
+    struct sw_client *client = sw_calloc(1, sizeof(*client));
     if (!client)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a client");
     pthread_mutex_init(&client->lock, NULL);
@@ -115,7 +115,7 @@ void sw_client_close(struct sw_client *client)
     sw_security_clear(&client->security);
     pthread_cond_destroy(&client->budget_freed);
     pthread_mutex_destroy(&client->lock);
-    free(client);
+    sw_free(client);
 }
 
 enum sw_status sw_client_set_nodes(struct sw_client *client, const struct sw_node_list *nodes, struct sw_error *error)

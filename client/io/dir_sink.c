@@ -3,6 +3,7 @@
  * its name in one step; file systems that cannot do that (NFS, some FUSE) get a temporary name and a rename. Everything
  * is relative to one descriptor, so the folder may be moved meanwhile.
  */
+#include "common/memory.h"
 #include "symwave/sink.h"
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -154,7 +154,7 @@ static bool buffer_reserve(struct buffer *buffer, size_t bytes)
 {
     if (bytes <= buffer->capacity)
         return true;
-    uint8_t *grown = realloc(buffer->bytes, bytes);
+    uint8_t *grown = sw_realloc(buffer->bytes, bytes);
     if (!grown)
         return false;
     buffer->bytes = grown;
@@ -203,7 +203,7 @@ static bool has_value(const struct sw_dir_sink *sink, const char *name, const st
     bool same = read_file(sink, name, &buffer) == 0 && buffer.count == symbol->value_bytes &&
                 memcmp(buffer.bytes, symbol->value, symbol->value_bytes) == 0;
 
-    free(buffer.bytes);
+    sw_free(buffer.bytes);
     return same;
 }
 
@@ -240,7 +240,7 @@ static enum sw_status get_batch(const struct sw_key *keys, size_t key_count,
             status = sw_error_set(error, code == ENOMEM ? SW_NO_MEMORY : SW_IO_ERROR,
                                   "cannot read the file %s in the folder %s: %s", name, sink->path, strerror(code));
     }
-    free(buffer.bytes);
+    sw_free(buffer.bytes);
     return status;
 }
 
@@ -288,7 +288,7 @@ static int probe(struct sw_dir_sink *sink)
 enum sw_status sw_dir_sink_open(const char *path, struct sw_dir_sink **sink, struct sw_error *error)
 {
     size_t path_size = strlen(path) + 1;
-    struct sw_dir_sink *opened = calloc(1, sizeof(*opened) + path_size);
+    struct sw_dir_sink *opened = sw_calloc(1, sizeof(*opened) + path_size);
 
     *sink = NULL;
     if (!opened)
@@ -299,14 +299,14 @@ enum sw_status sw_dir_sink_open(const char *path, struct sw_dir_sink **sink, str
         /* A folder that is there may still say EROFS or EACCES; then the probe has the last word. */
         struct stat facts;
         if (stat(path, &facts) != 0) {
-            free(opened);
+            sw_free(opened);
             return folder_error(path, code, "make", error);
         }
     }
     opened->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened->fd < 0) {
         int code = errno;
-        free(opened);
+        sw_free(opened);
         return folder_error(path, code, "open", error);
     }
     int code = probe(opened);
@@ -323,5 +323,5 @@ void sw_dir_sink_close(struct sw_dir_sink *sink)
     if (!sink)
         return;
     close(sink->fd);
-    free(sink);
+    sw_free(sink);
 }

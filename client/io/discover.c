@@ -6,8 +6,8 @@
 #include "client/io/client_internal.h"
 #include "client/io/messages.h"
 #include "client/io/node_set.h"
+#include "common/memory.h"
 #include "common/rpc_wait.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define NODES_MAX_DEFAULT 1000000
@@ -152,18 +152,18 @@ static enum sw_status choose(struct discovery *self)
     const uint64_t now_us = sw_clock_us();
     const uint64_t left_us = self->deadline_us > now_us ? self->deadline_us - now_us : 0;
     struct sw_node_list *chosen = sw_node_list_new();
-    struct sw_node_status *statuses = NULL;
+    struct sw_node_status **statuses = NULL;
     struct node_set *set = NULL, *old = sw_client_nodes(self->client);
     enum sw_status status = chosen ? sw_node_set_new(self->list, old, &set, self->error)
                                    : sw_error_set(self->error, SW_NO_MEMORY, "no memory for a node list");
     if (status == SW_OK)
         status = sw_node_set_statuses(self->client, set, (uint32_t)(left_us / 1000), &statuses, self->error);
     for (uint32_t i = 0; status == SW_OK && i < set->count; i++)
-        if (self->options.eligible(&statuses[i], self->options.eligible_data))
-            status = sw_node_list_add(chosen, statuses[i].id, statuses[i].address, self->error);
+        if (self->options.eligible(statuses[i], self->options.eligible_data))
+            status = sw_node_list_add(chosen, statuses[i]->id, statuses[i]->address, self->error);
     if (status == SW_OK && sw_node_list_count(chosen) == 0)
         status = sw_error_set(self->error, SW_NOT_FOUND, "none of %u nodes is eligible", set->count);
-    free(statuses);
+    sw_free(statuses);
     if (set)
         sw_node_set_unref(set);
     sw_node_set_unref(old);

@@ -1,7 +1,7 @@
 /* Distinct keys: a table of indexes by a mixed prefix of the key, half full at most. */
 #include "client/io/key_set.h"
+#include "common/memory.h"
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define EMPTY UINT32_MAX
@@ -34,11 +34,11 @@ static bool enter(uint32_t *table, size_t mask, const struct sw_key *keys, uint3
 static enum sw_status copy_distinct(const struct sw_key *keys, size_t key_count, const uint8_t *is_first,
                                     size_t distinct, struct sw_key **copy, uint32_t **index)
 {
-    *copy = malloc(distinct * sizeof(**copy));
-    *index = malloc(distinct * sizeof(**index));
+    *copy = sw_malloc(distinct * sizeof(**copy));
+    *index = sw_malloc(distinct * sizeof(**index));
     if (!*copy || !*index) {
-        free(*copy);
-        free(*index);
+        sw_free(*copy);
+        sw_free(*index);
         *copy = NULL;
         *index = NULL;
         return SW_NO_MEMORY;
@@ -61,8 +61,8 @@ enum sw_status sw_keys_distinct(const struct sw_key *keys, size_t key_count, str
     while (slots < key_count * 2)
         slots *= 2;
     enum sw_status status = SW_NO_MEMORY;
-    uint32_t *table = malloc(slots * sizeof(*table));
-    uint8_t *is_first = malloc(key_count);
+    uint32_t *table = sw_malloc(slots * sizeof(*table));
+    uint8_t *is_first = sw_malloc(key_count);
     if (!table || !is_first)
         goto out;
     memset(table, 0xff, slots * sizeof(*table));
@@ -73,8 +73,8 @@ enum sw_status sw_keys_distinct(const struct sw_key *keys, size_t key_count, str
     }
     status = *distinct == key_count ? SW_OK : copy_distinct(keys, key_count, is_first, *distinct, copy, index);
 out:
-    free(table);
-    free(is_first);
+    sw_free(table);
+    sw_free(is_first);
     if (status != SW_OK)
         return sw_error_set(error, status, "no memory for %zu keys", key_count);
     return SW_OK;

@@ -1,9 +1,23 @@
 /* Control messages through protobuf-c; the one file of the client that includes its code. */
 #include "client/io/messages.h"
+#include "common/memory.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "symwave/v1/symbol_store.pb-c.h"
 #include <stdio.h>
-#include <stdlib.h>
+
+static void *allocate(void *state, size_t bytes)
+{
+    (void)state;
+    return sw_malloc(bytes);
+}
+
+static void release(void *state, void *block)
+{
+    (void)state;
+    sw_free(block);
+}
+
+static ProtobufCAllocator allocator = {.alloc = allocate, .free = release};
 
 static ProtobufCBinaryData field_of(const struct sw_key *key)
 {
@@ -16,15 +30,15 @@ static struct sw_rpc_message *pack_and_free_keys(const Symwave__V1__RetrieveBatc
     struct sw_rpc_message *message = sw_rpc_message_new();
     uint8_t *packed = NULL;
     if (message && request->keys)
-        packed = malloc(symwave__v1__retrieve_batch_request__get_packed_size(request));
+        packed = sw_malloc(symwave__v1__retrieve_batch_request__get_packed_size(request));
     if (packed) {
         sw_rpc_message_add_copy(message, packed, symwave__v1__retrieve_batch_request__pack(request, packed));
     } else {
         sw_rpc_message_free(message);
         message = NULL;
     }
-    free(packed);
-    free(request->keys);
+    sw_free(packed);
+    sw_free(request->keys);
     return message;
 }
 
@@ -33,7 +47,7 @@ struct sw_rpc_message *sw_message_retrieve_request(const struct sw_key *keys, co
 {
     Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
     request.n_keys = count;
-    request.keys = malloc(count * sizeof(*request.keys));
+    request.keys = sw_malloc(count * sizeof(*request.keys));
     for (uint32_t i = 0; request.keys && i < count; i++)
         request.keys[i] = field_of(&keys[indexes[i]]);
     request.max_bytes = max_bytes;
@@ -45,7 +59,7 @@ struct sw_rpc_message *sw_message_presence_request(const struct sw_key *const *k
 {
     Symwave__V1__RetrieveBatchRequest request = SYMWAVE__V1__RETRIEVE_BATCH_REQUEST__INIT;
     request.n_keys = count;
-    request.keys = malloc(count * sizeof(*request.keys));
+    request.keys = sw_malloc(count * sizeof(*request.keys));
     for (uint32_t i = 0; request.keys && i < count; i++)
         request.keys[i] = field_of(keys[i]);
     request.keys_only = true;
@@ -81,7 +95,7 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX + symbols * RESULT_BYTES_MAX);
     Symwave__V1__StoreBatchResponse *response =
-        bytes ? symwave__v1__store_batch_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
+        bytes ? symwave__v1__store_batch_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes) : NULL;
     if (!response)
         return not_one(error, "StoreBatchResponse");
     for (size_t i = 0; i < response->n_results; i++) {
@@ -93,7 +107,7 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
             stored = SW_STORED_PRESENT;
         result(state, from->key.data, from->key.len, stored, from->reason ? from->reason : "");
     }
-    symwave__v1__store_batch_response__free_unpacked(response, NULL);
+    symwave__v1__store_batch_response__free_unpacked(response, &allocator);
     return SW_OK;
 }
 
@@ -102,7 +116,7 @@ enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct 
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Symwave__V1__GetNodeInfoResponse *info =
-        bytes ? symwave__v1__get_node_info_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
+        bytes ? symwave__v1__get_node_info_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes) : NULL;
     if (!info)
         return not_one(error, "GetNodeInfoResponse");
     snprintf(status->reported_id, sizeof(status->reported_id), "%s", info->node_id);
@@ -115,7 +129,7 @@ enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct 
         status->value_bytes_max = info->limits->value_bytes_max;
         status->message_bytes_max = info->limits->message_bytes_max;
     }
-    symwave__v1__get_node_info_response__free_unpacked(info, NULL);
+    symwave__v1__get_node_info_response__free_unpacked(info, &allocator);
     return SW_OK;
 }
 
@@ -135,11 +149,12 @@ enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serv
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Grpc__Health__V1__HealthCheckResponse *response =
-        bytes ? grpc__health__v1__health_check_response__unpack(NULL, sw_rpc_message_bytes(message), bytes) : NULL;
+        bytes ? grpc__health__v1__health_check_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes)
+              : NULL;
     if (!response)
         return not_one(error, "HealthCheckResponse");
     *serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    grpc__health__v1__health_check_response__free_unpacked(response, NULL);
+    grpc__health__v1__health_check_response__free_unpacked(response, &allocator);
     return SW_OK;
 }
 
@@ -164,11 +179,11 @@ enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
     const size_t bytes = sw_rpc_message_bytes(message);
     Symwave__V1__FindNodeResponse *response = NULL;
     if (bytes <= FOUND_BYTES_MAX)
-        response = symwave__v1__find_node_response__unpack(NULL, bytes, sw_rpc_message_flatten(message));
+        response = symwave__v1__find_node_response__unpack(&allocator, bytes, sw_rpc_message_flatten(message));
     if (!response)
         return sw_error_set(error, SW_PROTOCOL_ERROR, "FindNode: the answer is malformed");
     for (size_t i = 0; i < response->n_nodes; i++)
         found(state, response->nodes[i]->id, response->nodes[i]->address);
-    symwave__v1__find_node_response__free_unpacked(response, NULL);
+    symwave__v1__find_node_response__free_unpacked(response, &allocator);
     return SW_OK;
 }

@@ -1,6 +1,7 @@
 /* Node sets: peers in order of their places, so that two sets are compared in one pass. */
 #include "client/io/node_set.h"
 #include "common/address.h"
+#include "common/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +10,19 @@ static void peer_unref(struct peer *peer)
     if (!peer || atomic_fetch_sub(&peer->references, 1) > 1)
         return;
     sw_rpc_channel_free(peer->channel);
-    free(peer->id);
-    free(peer->address);
-    free(peer);
+    sw_free(peer->id);
+    sw_free(peer->address);
+    sw_free(peer);
 }
 
 static struct peer *peer_new(const struct sw_node *node)
 {
-    struct peer *peer = calloc(1, sizeof(*peer));
+    struct peer *peer = sw_calloc(1, sizeof(*peer));
     if (!peer)
         return NULL;
     atomic_init(&peer->references, 1);
-    peer->id = strdup(node->id);
-    peer->address = strdup(node->address);
+    peer->id = sw_strdup(node->id);
+    peer->address = sw_strdup(node->address);
     if (peer->id && peer->address)
         return peer;
     peer_unref(peer);
@@ -35,10 +36,10 @@ void sw_node_set_unref(struct node_set *set)
     for (uint32_t i = 0; set->peers && i < set->count; i++)
         peer_unref(set->peers[i]);
     sw_route_table_free(set->table);
-    free(set->peers);
-    free(set->places);
-    free(set->health);
-    free(set);
+    sw_free(set->peers);
+    sw_free(set->places);
+    sw_free(set->health);
+    sw_free(set);
 }
 
 static int compare_nodes(const void *a, const void *b)
@@ -86,16 +87,16 @@ enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct nod
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the node list is empty: name at least one node");
     if (count > UINT32_MAX / 2)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the node list has too many nodes: %zu", count);
-    struct node_set *set = calloc(1, sizeof(*set));
-    const struct sw_node **nodes = malloc(count * sizeof(*nodes));
+    struct node_set *set = sw_calloc(1, sizeof(*set));
+    const struct sw_node **nodes = sw_malloc(count * sizeof(*nodes));
     enum sw_status status = SW_NO_MEMORY;
     if (!set || !nodes)
         goto out;
     atomic_init(&set->references, 1);
     set->count = (uint32_t)count;
-    set->peers = calloc(count, sizeof(struct peer *));
-    set->places = calloc(count, sizeof(struct sw_key));
-    set->health = calloc(count, sizeof(struct sw_wave_node_health));
+    set->peers = sw_calloc(count, sizeof(struct peer *));
+    set->places = sw_calloc(count, sizeof(struct sw_key));
+    set->health = sw_calloc(count, sizeof(struct sw_wave_node_health));
     if (!set->peers || !set->places || !set->health)
         goto out;
     for (size_t i = 0; i < count; i++)
@@ -104,7 +105,7 @@ enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct nod
     if (fill(set, nodes, old))
         status = SW_OK;
 out:
-    free(nodes);
+    sw_free(nodes);
     if (status == SW_OK) {
         *out = set;
         return SW_OK;

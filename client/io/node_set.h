@@ -14,8 +14,8 @@ enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct nod
 /* Copies what is known of the nodes' health. Under the client's lock. */
 void sw_node_set_take_health(struct node_set *set, const struct node_set *old);
 
-/* sw_client_node_statuses of any set; as many as it has nodes, with strings that live as long as it does. */
+/* sw_client_node_statuses of any set: a table of as many as it has nodes, with strings that live as long as it does. */
 enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *nodes, uint32_t timeout_ms,
-                                    struct sw_node_status **statuses, struct sw_error *error);
+                                    struct sw_node_status ***statuses, struct sw_error *error);
 
 #endif

@@ -2,8 +2,8 @@
 #include "client/io/client_internal.h"
 #include "client/io/messages.h"
 #include "client/io/node_set.h"
+#include "common/memory.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Nodes asked at once: each is a connection. */
@@ -116,7 +116,7 @@ static void wait_until_open(struct inquiry *inquiry, uint32_t most)
 }
 
 enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *nodes, uint32_t timeout_ms,
-                                    struct sw_node_status **statuses, struct sw_error *error)
+                                    struct sw_node_status ***statuses, struct sw_error *error)
 {
     static const struct sw_rpc_client_handler health_handler = {.message = health_came, .end = health_ended};
     struct inquiry inquiry = {.client = client, .deadline_us = sw_clock_us() + (uint64_t)timeout_ms * 1000};
@@ -124,11 +124,11 @@ enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *n
     uint32_t count = nodes->count;
     pthread_mutex_init(&inquiry.lock, NULL);
     sw_cond_init(&inquiry.changed);
-    struct asked *asked = calloc(count, sizeof(*asked));
-    *statuses = calloc(count, sizeof(**statuses));
+    struct asked *asked = sw_calloc(count, sizeof(*asked));
+    *statuses = sw_table_new(count, sizeof(***statuses));
     enum sw_status result = SW_OK;
     if (!asked || !*statuses) {
-        free(*statuses);
+        sw_free(*statuses);
         *statuses = NULL;
         result = sw_error_set(error, SW_NO_MEMORY, "no memory to ask %u nodes", count);
         goto out;
@@ -139,21 +139,21 @@ enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *n
         pthread_mutex_lock(&inquiry.lock);
         inquiry.open++;
         pthread_mutex_unlock(&inquiry.lock);
-        (*statuses)[i].id = peer->id;
-        (*statuses)[i].address = peer->address;
-        asked[i] = (struct asked){.inquiry = &inquiry, .status = &(*statuses)[i], .peer = peer};
+        (*statuses)[i]->id = peer->id;
+        (*statuses)[i]->address = peer->address;
+        asked[i] = (struct asked){.inquiry = &inquiry, .status = (*statuses)[i], .peer = peer};
         if (!ask(&asked[i], SW_METHOD_HEALTH_CHECK, sw_message_health_request(), &health_handler))
             failed(&asked[i], "health Check", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
     }
     wait_until_open(&inquiry, 0);
 out:
-    free(asked);
+    sw_free(asked);
     pthread_cond_destroy(&inquiry.changed);
     pthread_mutex_destroy(&inquiry.lock);
     return result;
 }
 
-enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms, struct sw_node_status **statuses,
+enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms, struct sw_node_status ***statuses,
                                        size_t *status_count, struct sw_error *error)
 {
     struct node_set *nodes = sw_client_nodes(client);

@@ -2,9 +2,9 @@
 #include "client/io/client_internal.h"
 #include "client/io/messages.h"
 #include "common/address.h"
+#include "common/memory.h"
 #include "common/rpc_wait.h"
 #include "common/wire.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* Asked for at a time: what comes waits in memory until the sink has taken it. */
@@ -59,13 +59,13 @@ static bool take_symbol(void *state, const struct sw_key *key, const struct sw_w
     const uint32_t index = self->indexes[self->at++];
     if (value->bytes > self->store->options.value_bytes_max) /* whose hash nobody wants to know */
         return true;
-    scratch = malloc(value->bytes + 1);
+    scratch = sw_malloc(value->bytes + 1);
     if (!scratch) {
         self->status = sw_error_set(&self->error, SW_NO_MEMORY, "no memory for a symbol");
         return false;
     }
     self->over = !self->found(index, sw_wire_value_flatten(value, scratch), value->bytes, self->found_data);
-    free(scratch);
+    sw_free(scratch);
     return !self->over;
 }
 
@@ -138,14 +138,14 @@ static enum sw_status get_batch(const struct sw_key *keys, size_t key_count,
     struct asking self = {.store = user_data, .keys = keys, .found = found, .found_data = found_data};
     uint32_t left = (uint32_t)key_count;
     enum sw_status status = SW_OK;
-    self.indexes = malloc((key_count + 1) * sizeof(*self.indexes));
+    self.indexes = sw_malloc((key_count + 1) * sizeof(*self.indexes));
     if (!self.indexes)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to ask for %zu keys", key_count);
     for (uint32_t i = 0; i < left; i++)
         self.indexes[i] = i;
     while (status == SW_OK && left > 0 && !self.over)
         status = ask(&self, &left);
-    free(self.indexes);
+    sw_free(self.indexes);
     return status == SW_OK ? SW_OK : sw_error_set(error, status, "the local node: %s", self.error.message);
 }
 
@@ -166,7 +166,7 @@ static enum sw_status check(const char *address, const struct sw_node_store_opti
 enum sw_status sw_node_store_open(const char *address, const struct sw_node_store_options *options,
                                   struct sw_node_store **out, struct sw_error *error)
 {
-    struct sw_node_store *store = *out = calloc(1, sizeof(*store));
+    struct sw_node_store *store = *out = sw_calloc(1, sizeof(*store));
     if (!store)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a local store");
     SW_OPTIONS_COPY(&store->options, options);
@@ -199,7 +199,7 @@ void sw_node_store_close(struct sw_node_store *store)
         return;
     sw_rpc_channel_free(store->channel);
     sw_rpc_loop_free(store->loop);
-    free(store);
+    sw_free(store);
 }
 
 struct sw_local_store sw_node_store_as_local_store(struct sw_node_store *store)

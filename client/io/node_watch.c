@@ -1,10 +1,10 @@
 /* Node lists that follow a file or the network. */
 #include "client/io/client_internal.h"
+#include "common/memory.h"
 #include "common/thread.h"
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -112,14 +112,14 @@ static void release(struct sw_node_watch *watch)
     if (watch->stop >= 0)
         close(watch->stop);
     sw_cancel_free(watch->cancel);
-    free(watch->path);
-    free(watch);
+    sw_free(watch->path);
+    sw_free(watch);
 }
 
 static struct sw_node_watch *watch_new(struct sw_client *client, sw_node_watch_fn told, void *told_data,
                                        uint32_t interval_ms)
 {
-    struct sw_node_watch *watch = calloc(1, sizeof(*watch));
+    struct sw_node_watch *watch = sw_calloc(1, sizeof(*watch));
     if (!watch)
         return NULL;
     *watch = (struct sw_node_watch){.client = client,
@@ -155,13 +155,13 @@ static enum sw_status start(struct sw_node_watch *watch, struct sw_node_watch **
 /* Tells of files in the folder that are whole, being closed or renamed, where that can be had. */
 static int watch_folder(const char *path)
 {
-    char *copy = strdup(path);
+    char *copy = sw_strdup(path);
     int fd = copy ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
     if (fd >= 0 && inotify_add_watch(fd, dirname(copy), IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {
         close(fd);
         fd = -1;
     }
-    free(copy);
+    sw_free(copy);
     return fd;
 }
 
@@ -172,7 +172,7 @@ enum sw_status sw_node_watch_file(struct sw_client *client, const char *path, sw
     *out = NULL;
     struct sw_node_watch *watch = watch_new(client, told, told_data, LOOK_MS);
     if (watch)
-        watch->path = strdup(path);
+        watch->path = sw_strdup(path);
     if (!watch || !watch->path) {
         if (watch)
             release(watch);

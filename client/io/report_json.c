@@ -2,10 +2,10 @@
  * Reports as JSON. Member for member what symwave/report.h and symwave/file.h have, in its order; a status is its name,
  * a key its base58.
  */
+#include "common/memory.h"
 #include "common/utf8.h"
 #include "symwave/file.h"
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* An object that is being filled; failed once memory is out, so that only the end has to be checked. */
@@ -52,12 +52,12 @@ static void add_text(struct object *object, const char *name, const char *text)
     add(object, name, json_stringn(clean, bytes));
 }
 
-static json_t *nodes_to_json(const struct sw_report_node *nodes, uint64_t count)
+static json_t *nodes_to_json(const struct sw_report_node *const *nodes, uint64_t count)
 {
     json_t *array = json_array();
 
     for (uint64_t i = 0; array && i < count; i++) {
-        const struct sw_report_node *node = &nodes[i];
+        const struct sw_report_node *node = nodes[i];
         struct object object = object_new();
         add_text(&object, "id", node->id);
         add_text(&object, "address", node->address);
@@ -81,19 +81,19 @@ static json_t *nodes_to_json(const struct sw_report_node *nodes, uint64_t count)
     return array;
 }
 
-static json_t *waves_to_json(const struct sw_report_wave *waves, uint32_t count)
+static json_t *waves_to_json(const struct sw_report_wave *const *waves, uint32_t count)
 {
     json_t *array = json_array();
 
     for (uint32_t i = 0; array && i < count && i < SW_WAVES_MAX; i++) {
         struct object object = object_new();
-        add_number(&object, "keys_asked", waves[i].keys_asked);
-        add_number(&object, "found", waves[i].found);
-        add_number(&object, "missing", waves[i].missing);
-        add_number(&object, "failed", waves[i].failed);
-        add_number(&object, "corrupt", waves[i].corrupt);
-        add_number(&object, "tail_symbols", waves[i].tail_symbols);
-        add_number(&object, "tail_wait_us", waves[i].tail_wait_us);
+        add_number(&object, "keys_asked", waves[i]->keys_asked);
+        add_number(&object, "found", waves[i]->found);
+        add_number(&object, "missing", waves[i]->missing);
+        add_number(&object, "failed", waves[i]->failed);
+        add_number(&object, "corrupt", waves[i]->corrupt);
+        add_number(&object, "tail_symbols", waves[i]->tail_symbols);
+        add_number(&object, "tail_wait_us", waves[i]->tail_wait_us);
         if (json_array_append_new(array, object.json) != 0 || object.failed) {
             json_decref(array);
             array = NULL;
@@ -125,17 +125,17 @@ static void add_key(struct object *object, const char *name, const struct sw_key
     add_text(object, name, text);
 }
 
-static json_t *proofs_to_json(const struct sw_corrupt_proof *proofs, uint64_t count)
+static json_t *proofs_to_json(const struct sw_corrupt_proof *const *proofs, uint64_t count)
 {
     json_t *array = json_array();
 
     for (uint64_t i = 0; array && i < count; i++) {
         struct object object = object_new();
-        add_text(&object, "node_id", proofs[i].node_id);
-        add_text(&object, "address", proofs[i].address);
-        add_key(&object, "key", &proofs[i].key);
-        add_key(&object, "digest", &proofs[i].digest);
-        add_number(&object, "bytes", proofs[i].bytes);
+        add_text(&object, "node_id", proofs[i]->node_id);
+        add_text(&object, "address", proofs[i]->address);
+        add_key(&object, "key", &proofs[i]->key);
+        add_key(&object, "digest", &proofs[i]->digest);
+        add_number(&object, "bytes", proofs[i]->bytes);
         if (json_array_append_new(array, object.json) != 0 || object.failed) {
             json_decref(array);
             array = NULL;
@@ -151,7 +151,7 @@ static char *object_to_text(struct object *object)
 
     if (!object->failed) {
         size_t bytes = json_dumpb(object->json, NULL, 0, JSON_COMPACT);
-        text = bytes > 0 ? malloc(bytes + 1) : NULL;
+        text = bytes > 0 ? sw_malloc(bytes + 1) : NULL;
         if (text) {
             json_dumpb(object->json, text, bytes, JSON_COMPACT);
             text[bytes] = '\0';

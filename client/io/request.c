@@ -5,9 +5,9 @@
 #include "client/io/messages.h"
 #include "client/io/retrieval.h"
 #include "common/blake3.h"
+#include "common/memory.h"
 #include "common/wire.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What may come beside the values: a message's framing for each key, and one message of slack. */
@@ -59,13 +59,13 @@ static void arrival_unref(struct arrival *arrival)
     if (!arrival || atomic_fetch_sub(&arrival->references, 1) > 1)
         return;
     sw_rpc_message_free(arrival->message);
-    free(arrival);
+    sw_free(arrival);
 }
 
 void sw_delivery_free(struct delivery *delivery)
 {
     arrival_unref(delivery->arrival);
-    free(delivery);
+    sw_free(delivery);
 }
 
 void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const char *text)
@@ -73,10 +73,10 @@ void sw_retrieval_note_error(struct retrieval *retrieval, uint32_t node, const c
     char why[SW_ERROR_MESSAGE_SIZE];
     sw_log(&retrieval->client->logger, SW_LOG_DEBUG, "node failed", "node=%s why=%s", retrieval->nodes->peers[node]->id,
            sw_log_quote(text, why, sizeof(why)));
-    char *copy = strdup(text);
+    char *copy = sw_strdup(text);
     if (!copy)
         return;
-    free(retrieval->last_errors[node]);
+    sw_free(retrieval->last_errors[node]);
     retrieval->last_errors[node] = copy;
 }
 
@@ -95,10 +95,10 @@ static void message_arrived(void *state, struct sw_rpc_message *message)
 {
     struct request *request = state;
     request->bytes_arrived += sw_rpc_message_bytes(message);
-    struct arrival *arrival = malloc(sizeof(*arrival));
+    struct arrival *arrival = sw_malloc(sizeof(*arrival));
     if (!arrival || request->bytes_arrived > request->bytes_allowed) {
         /* More than was asked for is not worth reading: the budget would be passed. */
-        free(arrival);
+        sw_free(arrival);
         sw_rpc_message_free(message);
         pthread_mutex_lock(&request->lock); /* start may still be setting call */
         sw_rpc_client_cancel(request->call);
@@ -148,7 +148,7 @@ static struct delivery *delivery_of(struct arrival *arrival, const struct sw_wir
     if (value->bytes > 0)
         sw_rpc_message_segment(value->message, value->segment, &segment_bytes);
     bool in_one_piece = value->bytes == 0 || segment_bytes - value->offset >= value->bytes;
-    struct delivery *delivery = malloc(sizeof(*delivery) + (in_one_piece ? 0 : value->bytes));
+    struct delivery *delivery = sw_malloc(sizeof(*delivery) + (in_one_piece ? 0 : value->bytes));
     if (!delivery)
         return NULL;
     delivery->next = NULL;
@@ -307,7 +307,7 @@ static void request_free(struct request *request)
 {
     sw_rpc_client_release(request->call);
     pthread_mutex_destroy(&request->lock);
-    free(request);
+    sw_free(request);
 }
 
 /* How long the node asks to be left alone. */
@@ -389,12 +389,12 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     struct sw_rpc_channel *channel = sw_peer_channel(client, peer);
     struct sw_rpc_message *message =
         sw_message_retrieve_request(retrieval->keys, send->keys, send->key_count, send->max_bytes, send->verify);
-    struct request *request = calloc(1, sizeof(*request));
+    struct request *request = sw_calloc(1, sizeof(*request));
     struct trace *trace = retrieval->options.trace ? sw_trace_new(retrieval, send) : NULL;
     if (!channel || !message || !request || (retrieval->options.trace && !trace)) {
         sw_rpc_message_free(message);
-        free(request);
-        free(trace);
+        sw_free(request);
+        sw_free(trace);
         return false;
     }
     request->trace = trace;
@@ -412,8 +412,8 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     pthread_mutex_unlock(&request->lock);
     if (!request->call) {
         pthread_mutex_destroy(&request->lock);
-        free(request);
-        free(trace);
+        sw_free(request);
+        sw_free(trace);
         return false;
     }
     request->next = retrieval->requests;

@@ -5,7 +5,7 @@
 #include "client/io/key_set.h"
 #include "client/io/report_build.h"
 #include "client/io/retrieval.h"
-#include <stdlib.h>
+#include "common/memory.h"
 #include <string.h>
 
 /* A symbol's size until one has come. */
@@ -302,12 +302,12 @@ static void clear(struct retrieval *retrieval)
     sw_client_budget_freed(retrieval->client, retrieval);
     pthread_mutex_unlock(&retrieval->client->lock);
     for (uint32_t i = 0; retrieval->last_errors && i < retrieval->nodes->count; i++)
-        free(retrieval->last_errors[i]);
-    free(retrieval->last_errors);
+        sw_free(retrieval->last_errors[i]);
+    sw_free(retrieval->last_errors);
     sw_node_set_unref(retrieval->nodes);
-    free(retrieval->proofs);
-    free(retrieval->keys_copy);
-    free(retrieval->caller_index);
+    sw_free(retrieval->proofs);
+    sw_free(retrieval->keys_copy);
+    sw_free(retrieval->caller_index);
     pthread_cond_destroy(&retrieval->changed);
 }
 
@@ -351,7 +351,7 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
     if (required == 0 || required > distinct)
         required = distinct;
     const struct sw_wave_options options = engine_options(retrieval, required);
-    retrieval->last_errors = calloc(retrieval->nodes->count, sizeof(char *));
+    retrieval->last_errors = sw_calloc(retrieval->nodes->count, sizeof(char *));
     if (retrieval->last_errors)
         retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)required,
                                                retrieval->options.task_id, retrieval->nodes->table,

@@ -1,8 +1,8 @@
 #include "client/io/security.h"
 #include "common/address.h"
+#include "common/memory.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TOKEN_BYTES_MAX 4096
@@ -44,7 +44,7 @@ enum sw_status sw_security_load(const struct sw_client_options *options, struct 
     if (status == SW_OK && options->token_file)
         status = read_token(options->token_file, &security->token, error);
     if (status == SW_OK && options->tls_server_name) {
-        security->server_name = strdup(options->tls_server_name);
+        security->server_name = sw_strdup(options->tls_server_name);
         if (!security->server_name)
             status = sw_error_set(error, SW_NO_MEMORY, "no memory for a name");
     }
@@ -58,8 +58,8 @@ void sw_security_clear(struct sw_security *security)
     sw_tls_pem_clear(&security->pem);
     if (security->token)
         explicit_bzero(security->token, strlen(security->token));
-    free(security->token);
-    free(security->server_name);
+    sw_free(security->token);
+    sw_free(security->server_name);
     *security = (struct sw_security){.tls = false};
 }
 

@@ -3,9 +3,9 @@
  * has room for.
  */
 #include "client/io/store.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What a symbol costs beside its bytes, so that a million empty-ish ones are bounded too. */
@@ -21,7 +21,7 @@ bool sw_stored_list_add(struct stored_list *list, struct stored *symbol)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 16;
-        struct stored **items = realloc(list->items, capacity * sizeof(*items));
+        struct stored **items = sw_realloc(list->items, capacity * sizeof(*items));
         if (!items)
             return false;
         list->items = items;
@@ -34,7 +34,7 @@ bool sw_stored_list_add(struct stored_list *list, struct stored *symbol)
 void sw_store_value_unref(struct stored_value *value)
 {
     if (atomic_fetch_sub(&value->references, 1) == 1)
-        free(value);
+        sw_free(value);
 }
 
 /* Gives the bytes and their part of the budget back. Under the store's lock. */
@@ -107,7 +107,7 @@ static void tell_stored(struct store_run *run)
         if (run->options.stored)
             run->options.stored(symbol->index, &symbol->key, replicas, symbol->replicas_wanted,
                                 run->options.stored_data);
-        free(symbol);
+        sw_free(symbol);
         pthread_mutex_lock(&run->lock);
     }
     pthread_mutex_unlock(&run->lock);
@@ -279,11 +279,11 @@ static enum sw_status check_value(const struct store_run *run, const struct sw_v
 /* A symbol of a value's bytes, for which the budget has room already; NULL without memory. */
 static struct stored *symbol_new(const struct sw_value *value, uint64_t reserved_bytes)
 {
-    struct stored *symbol = calloc(1, sizeof(*symbol));
-    struct stored_value *copy = malloc(sizeof(*copy) + value->bytes_count);
+    struct stored *symbol = sw_calloc(1, sizeof(*symbol));
+    struct stored_value *copy = sw_malloc(sizeof(*copy) + value->bytes_count);
     if (!symbol || !copy) {
-        free(symbol);
-        free(copy);
+        sw_free(symbol);
+        sw_free(copy);
         return NULL;
     }
     atomic_init(&copy->references, 1);
@@ -415,7 +415,7 @@ enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, vo
     run.nodes = sw_client_nodes(client);
     pthread_mutex_init(&run.lock, NULL);
     sw_cond_init(&run.changed);
-    run.node = calloc(run.nodes->count, sizeof(*run.node));
+    run.node = sw_calloc(run.nodes->count, sizeof(*run.node));
     enum sw_status status;
     if (!run.node) {
         status = sw_error_set(error, SW_NO_MEMORY, "no memory to store on %u nodes", run.nodes->count);
@@ -424,7 +424,7 @@ enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, vo
         if (report)
             *report = sw_report_of_store(&run);
     }
-    free(run.node);
+    sw_free(run.node);
     sw_node_set_unref(run.nodes);
     pthread_cond_destroy(&run.changed);
     pthread_mutex_destroy(&run.lock);

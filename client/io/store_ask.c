@@ -4,9 +4,9 @@
  */
 #include "client/io/messages.h"
 #include "client/io/store.h"
+#include "common/memory.h"
 #include "common/wire.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What an answer may have beside its keys: a message's framing for each, and one message of slack. */
@@ -108,10 +108,10 @@ static void ask_free(struct store_ask *ask)
         sw_rpc_client_release(ask->call);
     for (size_t i = 0; i < ask->message_count; i++)
         sw_rpc_message_free(ask->messages[i]);
-    free(ask->messages);
-    free(ask->held);
-    free(ask->symbols.items);
-    free(ask);
+    sw_free(ask->messages);
+    sw_free(ask->held);
+    sw_free(ask->symbols.items);
+    sw_free(ask);
 }
 
 /* Takes an ask out of the run's lists. Under the store's lock. */
@@ -172,13 +172,13 @@ static void asked(struct sw_task *task)
 
 static struct sw_rpc_message *question(const struct store_ask *ask)
 {
-    const struct sw_key **keys = malloc(ask->symbols.count * sizeof(*keys));
+    const struct sw_key **keys = sw_malloc(ask->symbols.count * sizeof(*keys));
     if (!keys)
         return NULL;
     for (size_t i = 0; i < ask->symbols.count; i++)
         keys[i] = &ask->symbols.items[i]->key;
     struct sw_rpc_message *message = sw_message_presence_request(keys, (uint32_t)ask->symbols.count);
-    free(keys);
+    sw_free(keys);
     return message;
 }
 
@@ -191,9 +191,9 @@ static void ask_send(struct store_ask *ask)
     struct sw_rpc_channel *channel = sw_peer_channel(client, run->nodes->peers[ask->node]);
     pthread_mutex_unlock(&client->lock);
     struct sw_rpc_message *message = question(ask);
-    ask->held = calloc(ask->symbols.count, sizeof(*ask->held));
+    ask->held = sw_calloc(ask->symbols.count, sizeof(*ask->held));
     ask->message_room = ask->symbols.count + 1;
-    ask->messages = calloc(ask->message_room, sizeof(struct sw_rpc_message *));
+    ask->messages = sw_calloc(ask->message_room, sizeof(struct sw_rpc_message *));
     ask->sent_us = sw_clock_us();
     if (channel && message && ask->held && ask->messages)
         ask->call = sw_rpc_client_start(channel, SW_METHOD_RETRIEVE_BATCH, message, SW_CLOCK_NEVER, &call_handler, ask);
@@ -212,7 +212,7 @@ static void ask_send(struct store_ask *ask)
 
 static struct store_ask *ask_begin(struct store_run *run, uint32_t node)
 {
-    struct store_ask *ask = calloc(1, sizeof(*ask));
+    struct store_ask *ask = sw_calloc(1, sizeof(*ask));
     if (!ask)
         return NULL;
     ask->run = run;

@@ -1,10 +1,10 @@
 /* StoreBatch streams: symbols out, one answer back, and what it says told to the symbols. */
 #include "client/io/messages.h"
 #include "client/io/store.h"
+#include "common/memory.h"
 #include "common/wire.h"
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Small symbols share a message up to this size; a large one has its own. */
@@ -185,8 +185,8 @@ static void stream_free(struct store_stream *stream)
 {
     sw_rpc_client_release(stream->call);
     sw_rpc_message_free(stream->answer);
-    free(stream->symbols.items);
-    free(stream);
+    sw_free(stream->symbols.items);
+    sw_free(stream);
 }
 
 static void ended(struct sw_task *task)
@@ -223,7 +223,7 @@ static void ended(struct sw_task *task)
 static struct store_stream *stream_open(struct store_run *run, uint32_t node)
 {
     struct sw_client *client = run->client;
-    struct store_stream *stream = calloc(1, sizeof(*stream));
+    struct store_stream *stream = sw_calloc(1, sizeof(*stream));
     if (!stream)
         return NULL;
     pthread_mutex_lock(&client->lock);
@@ -236,7 +236,7 @@ static struct store_stream *stream_open(struct store_run *run, uint32_t node)
     if (channel)
         stream->call = sw_rpc_client_start(channel, SW_METHOD_STORE_BATCH, NULL, SW_CLOCK_NEVER, &call_handler, stream);
     if (!stream->call) {
-        free(stream);
+        sw_free(stream);
         return NULL;
     }
     stream->next = run->streams;

@@ -3,8 +3,8 @@
  * a node sent wrong bytes. Whatever thread finds out queues it here; the caller's thread tells it.
  */
 #include "client/io/retrieval.h"
+#include "common/memory.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- traces ---- */
@@ -40,7 +40,7 @@ static uint32_t wave_of(const struct retrieval *retrieval, const struct sw_key *
 
 struct trace *sw_trace_new(const struct retrieval *retrieval, const struct sw_wave_action *send)
 {
-    struct trace *trace = calloc(1, sizeof(*trace));
+    struct trace *trace = sw_calloc(1, sizeof(*trace));
     if (!trace)
         return NULL;
     trace->request = (struct sw_trace_request){.id = send->request,
@@ -78,7 +78,7 @@ static void tell_trace(struct retrieval *retrieval)
         retrieval->last_trace = &retrieval->first_trace;
     pthread_mutex_unlock(&retrieval->client->lock);
     retrieval->options.trace(&trace->request, retrieval->options.trace_data);
-    free(trace);
+    sw_free(trace);
     pthread_mutex_lock(&retrieval->client->lock);
 }
 
@@ -88,7 +88,7 @@ void sw_retrieval_note_proof(struct retrieval *retrieval, const struct proof *pr
 {
     retrieval->proof_count++;
     if (!retrieval->proofs)
-        retrieval->proofs = calloc(1, sizeof(*retrieval->proofs));
+        retrieval->proofs = sw_calloc(1, sizeof(*retrieval->proofs));
     struct proofs *proofs = retrieval->proofs;
     if (!proofs)
         return; /* counted all the same */

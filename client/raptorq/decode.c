@@ -1,7 +1,7 @@
 /* What has come of a source block, and whether it is enough: see symwave/raptorq.h. */
+#include "common/memory.h"
 #include "symwave/raptorq.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define EMPTY UINT32_MAX
@@ -20,7 +20,7 @@ struct sw_raptorq_decoder {
 
 enum sw_status sw_raptorq_decoder_new(uint32_t k, struct sw_raptorq_decoder **out)
 {
-    struct sw_raptorq_decoder *decoder = calloc(1, sizeof(*decoder));
+    struct sw_raptorq_decoder *decoder = sw_calloc(1, sizeof(*decoder));
 
     assert(k >= 1 && k <= SW_RAPTORQ_K_MAX);
     *out = decoder;
@@ -36,9 +36,9 @@ void sw_raptorq_decoder_free(struct sw_raptorq_decoder *decoder)
     if (decoder == NULL)
         return;
     sw_raptorq_plan_free(decoder->plan);
-    free(decoder->esis);
-    free(decoder->set);
-    free(decoder);
+    sw_free(decoder->esis);
+    sw_free(decoder->set);
+    sw_free(decoder);
 }
 
 /* Where an esi is in the set, or would be. */
@@ -64,18 +64,18 @@ static enum sw_status grow(struct sw_raptorq_decoder *decoder)
 
     if (decoder->count < decoder->capacity)
         return SW_OK;
-    set = malloc(set_size * sizeof(*set));
-    esis = realloc(decoder->esis, capacity * sizeof(*esis));
+    set = sw_malloc(set_size * sizeof(*set));
+    esis = sw_realloc(decoder->esis, capacity * sizeof(*esis));
     if (esis != NULL)
         decoder->esis = esis;
     if (set == NULL || esis == NULL) {
-        free(set);
+        sw_free(set);
         return SW_NO_MEMORY;
     }
     memset(set, 0xff, set_size * sizeof(*set));
     for (uint32_t i = 0; i < decoder->count; i++)
         *find(set, set_size, esis[i]) = esis[i];
-    free(decoder->set);
+    sw_free(decoder->set);
     decoder->set = set;
     decoder->set_size = set_size;
     decoder->capacity = capacity;

@@ -1,8 +1,8 @@
 /* The dense part of solving: see dense.h. */
 #include "client/raptorq/dense.h"
 #include "client/raptorq/gf256.h"
+#include "common/memory.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void flip(uint64_t *bits, uint32_t i)
@@ -40,13 +40,13 @@ static enum sw_status begin(struct sw_raptorq_dense *dense, const struct sw_rapt
     dense->left_count = peel->rows - peel->pivot_count;
     dense->left_words = (dense->left_count + 63) / 64;
     row_words = dense->words + dense->left_words;
-    dense->order = calloc(peel->code.l, sizeof(uint32_t));
-    dense->bits = calloc((size_t)peel->pivot_count * dense->words + 1, sizeof(uint64_t));
-    dense->left = calloc(dense->left_count + 1, sizeof(uint32_t));
-    dense->used = calloc(dense->left_count + 1, sizeof(uint32_t));
-    dense->matrix = calloc(dense->left_count * row_words + 1, sizeof(uint64_t));
-    dense->solved_columns = calloc(u, sizeof(uint32_t));
-    dense->free_columns = calloc(u, sizeof(uint32_t));
+    dense->order = sw_calloc(peel->code.l, sizeof(uint32_t));
+    dense->bits = sw_calloc((size_t)peel->pivot_count * dense->words + 1, sizeof(uint64_t));
+    dense->left = sw_calloc(dense->left_count + 1, sizeof(uint32_t));
+    dense->used = sw_calloc(dense->left_count + 1, sizeof(uint32_t));
+    dense->matrix = sw_calloc(dense->left_count * row_words + 1, sizeof(uint64_t));
+    dense->solved_columns = sw_calloc(u, sizeof(uint32_t));
+    dense->free_columns = sw_calloc(u, sizeof(uint32_t));
     if (dense->order == NULL || dense->bits == NULL || dense->left == NULL || dense->used == NULL ||
         dense->matrix == NULL || dense->solved_columns == NULL || dense->free_columns == NULL)
         return SW_NO_MEMORY;
@@ -83,7 +83,7 @@ static void swap_rows(uint64_t *a, uint64_t *b, size_t words)
 static enum sw_status reduce(struct sw_raptorq_dense *dense)
 {
     const size_t words = dense->words + dense->left_words;
-    uint32_t *index = calloc(dense->left_count + 1, sizeof(uint32_t));
+    uint32_t *index = sw_calloc(dense->left_count + 1, sizeof(uint32_t));
 
     if (index == NULL)
         return SW_NO_MEMORY;
@@ -115,7 +115,7 @@ static enum sw_status reduce(struct sw_raptorq_dense *dense)
         dense->used[dense->rank] = swap;
         dense->solved_columns[dense->rank++] = column;
     }
-    free(index);
+    sw_free(index);
     return SW_OK;
 }
 
@@ -141,7 +141,7 @@ static uint8_t *hdpc_rows(const struct sw_raptorq_dense *dense, const struct sw_
     const struct sw_raptorq_code *code = &peel->code;
     const struct sw_gf256_kernel *kernel = sw_gf256_kernel_current();
     const uint32_t count = code->k_extended + code->s;
-    uint8_t *rows = calloc(code->h + 1, stride), *z, spread[256][8];
+    uint8_t *rows = sw_calloc(code->h + 1, stride), *z, spread[256][8];
 
     if (rows == NULL)
         return NULL;
@@ -204,9 +204,9 @@ static uint32_t reduce_octets(uint8_t *matrix, uint32_t h, uint32_t free_count)
 static enum sw_status make_factors(struct sw_raptorq_dense *dense, const uint8_t *matrix, const uint8_t *rows,
                                    size_t stride, uint32_t h)
 {
-    dense->hdpc_factors = calloc(dense->free_count, h);
-    dense->z_factors = calloc(dense->free_count, 1);
-    dense->solved_factors = calloc(dense->free_count, dense->rank + 1);
+    dense->hdpc_factors = sw_calloc(dense->free_count, h);
+    dense->z_factors = sw_calloc(dense->free_count, 1);
+    dense->solved_factors = sw_calloc(dense->free_count, dense->rank + 1);
     if (dense->hdpc_factors == NULL || dense->z_factors == NULL || dense->solved_factors == NULL)
         return SW_NO_MEMORY;
     for (uint32_t f = 0; f < dense->free_count; f++) {
@@ -233,7 +233,7 @@ static enum sw_status solve_free(struct sw_raptorq_dense *dense, const struct sw
     uint32_t rank;
 
     rows = hdpc_rows(dense, peel, stride);
-    matrix = calloc(h, width);
+    matrix = sw_calloc(h, width);
     if (rows == NULL || matrix == NULL)
         goto out;
     for (uint32_t i = 0; i < h; i++) {
@@ -258,8 +258,8 @@ static enum sw_status solve_free(struct sw_raptorq_dense *dense, const struct sw
     }
     status = make_factors(dense, matrix, rows, stride, h);
 out:
-    free(matrix);
-    free(rows);
+    sw_free(matrix);
+    sw_free(rows);
     return status;
 }
 
@@ -278,15 +278,15 @@ enum sw_status sw_raptorq_dense(struct sw_raptorq_dense *dense, const struct sw_
 
 void sw_raptorq_dense_clear(struct sw_raptorq_dense *dense)
 {
-    free(dense->order);
-    free(dense->bits);
-    free(dense->left);
-    free(dense->used);
-    free(dense->matrix);
-    free(dense->solved_columns);
-    free(dense->free_columns);
-    free(dense->hdpc_factors);
-    free(dense->z_factors);
-    free(dense->solved_factors);
+    sw_free(dense->order);
+    sw_free(dense->bits);
+    sw_free(dense->left);
+    sw_free(dense->used);
+    sw_free(dense->matrix);
+    sw_free(dense->solved_columns);
+    sw_free(dense->free_columns);
+    sw_free(dense->hdpc_factors);
+    sw_free(dense->z_factors);
+    sw_free(dense->solved_factors);
     memset(dense, 0, sizeof(*dense));
 }

@@ -1,8 +1,8 @@
 /* Encoding from intermediate symbols: see symwave/raptorq.h. */
 #include "client/raptorq/plan_internal.h"
+#include "common/memory.h"
 #include "symwave/raptorq.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PIECE_BYTES 4096 /* of the sum, which stays in the nearest cache while the rows pass by */
@@ -14,7 +14,7 @@ uint32_t sw_raptorq_intermediate_count(uint32_t k)
 
 enum sw_status sw_raptorq_targets_new_intermediate(const struct sw_raptorq_plan *plan, struct sw_raptorq_targets **out)
 {
-    struct sw_raptorq_targets *targets = calloc(1, sizeof(*targets));
+    struct sw_raptorq_targets *targets = sw_calloc(1, sizeof(*targets));
 
     *out = NULL;
     if (targets == NULL)

@@ -1,14 +1,14 @@
 /* The rows of the constraint matrix and the first phase: see peel.h. */
 #include "client/raptorq/peel.h"
+#include "common/memory.h"
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NONE SW_RAPTORQ_NONE
 
 static uint32_t *numbers(size_t count)
 {
-    return calloc(count + 1, sizeof(uint32_t));
+    return sw_calloc(count + 1, sizeof(uint32_t));
 }
 
 /* Section 5.3.3.3: the LT columns of LDPC row r are those i < B that it meets on one of three places, and its own. */
@@ -145,7 +145,7 @@ static enum sw_status begin(struct sw_raptorq_peel *peel)
 
     peel->degree = numbers(rows), peel->sum = numbers(rows), peel->pair = numbers(rows);
     peel->next = numbers(rows), peel->previous = numbers(rows);
-    peel->row_used = calloc(rows, sizeof(bool)), peel->active = calloc(w, sizeof(bool));
+    peel->row_used = sw_calloc(rows, sizeof(bool)), peel->active = sw_calloc(w, sizeof(bool));
     peel->column_row = numbers(w), peel->pivots = numbers(w), peel->inactive = numbers(peel->code.l);
     peel->parent = numbers(w), peel->size = numbers(w), peel->stamp = numbers(w);
     if (peel->degree == NULL || peel->sum == NULL || peel->pair == NULL || peel->next == NULL ||
@@ -322,24 +322,24 @@ enum sw_status sw_raptorq_peel(struct sw_raptorq_peel *peel, uint32_t k, const u
 
 void sw_raptorq_peel_clear(struct sw_raptorq_peel *peel)
 {
-    free(peel->row_start);
-    free(peel->row_lt_end);
-    free(peel->columns);
-    free(peel->column_start);
-    free(peel->column_rows);
-    free(peel->column_row);
-    free(peel->row_used);
-    free(peel->pivots);
-    free(peel->inactive);
-    free(peel->degree);
-    free(peel->sum);
-    free(peel->pair);
-    free(peel->next);
-    free(peel->previous);
-    free(peel->first);
-    free(peel->active);
-    free(peel->parent);
-    free(peel->size);
-    free(peel->stamp);
+    sw_free(peel->row_start);
+    sw_free(peel->row_lt_end);
+    sw_free(peel->columns);
+    sw_free(peel->column_start);
+    sw_free(peel->column_rows);
+    sw_free(peel->column_row);
+    sw_free(peel->row_used);
+    sw_free(peel->pivots);
+    sw_free(peel->inactive);
+    sw_free(peel->degree);
+    sw_free(peel->sum);
+    sw_free(peel->pair);
+    sw_free(peel->next);
+    sw_free(peel->previous);
+    sw_free(peel->first);
+    sw_free(peel->active);
+    sw_free(peel->parent);
+    sw_free(peel->size);
+    sw_free(peel->stamp);
     memset(peel, 0, sizeof(*peel));
 }

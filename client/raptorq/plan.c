@@ -8,6 +8,7 @@
  */
 #include "client/raptorq/dense.h"
 #include "client/raptorq/plan_internal.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static void append(struct sw_raptorq_program *program, uint32_t word)
 {
     if (program->count == program->capacity && !program->out_of_memory) {
         const size_t capacity = program->capacity == 0 ? 1024 : program->capacity * 2;
-        uint32_t *ops = realloc(program->ops, capacity * sizeof(*ops));
+        uint32_t *ops = sw_realloc(program->ops, capacity * sizeof(*ops));
 
         program->out_of_memory = ops == NULL;
         if (ops != NULL) {
@@ -80,7 +81,7 @@ static enum sw_status write_forward(struct sw_raptorq_plan *plan, const struct s
                                     const struct sw_raptorq_dense *dense)
 {
     const uint32_t hdpc_count = plan->code.k_extended + plan->code.s;
-    bool *is_zero = calloc(plan->code.w, sizeof(bool));
+    bool *is_zero = sw_calloc(plan->code.w, sizeof(bool));
 
     if (is_zero == NULL)
         return SW_NO_MEMORY;
@@ -98,7 +99,7 @@ static enum sw_status write_forward(struct sw_raptorq_plan *plan, const struct s
     }
     if (dense->free_count > 0) {
         plan->hdpc_count = hdpc_count;
-        plan->hdpc = calloc(hdpc_count, sizeof(*plan->hdpc));
+        plan->hdpc = sw_calloc(hdpc_count, sizeof(*plan->hdpc));
         for (uint32_t j = 0; plan->hdpc != NULL && j < hdpc_count; j++) {
             struct sw_gf256_hdpc_step *step = &plan->hdpc[j];
 
@@ -107,7 +108,7 @@ static enum sw_status write_forward(struct sw_raptorq_plan *plan, const struct s
                 sw_raptorq_hdpc_rows(&plan->code, j, &step->first, &step->second);
         }
     }
-    free(is_zero);
+    sw_free(is_zero);
     return dense->free_count > 0 && plan->hdpc == NULL ? SW_NO_MEMORY : SW_OK;
 }
 
@@ -264,12 +265,12 @@ enum sw_status sw_raptorq_plan_new(uint32_t k, const uint32_t *esis, uint32_t co
         goto out;
     *missing = 0;
     status = SW_NO_MEMORY;
-    plan = calloc(1, sizeof(*plan));
+    plan = sw_calloc(1, sizeof(*plan));
     if (plan == NULL)
         goto out;
     plan->code = peel.code;
     plan->input_count = count;
-    plan->esis = calloc(count, sizeof(*esis));
+    plan->esis = sw_calloc(count, sizeof(*esis));
     if (plan->esis == NULL)
         goto out;
     memcpy(plan->esis, esis, count * sizeof(*esis));
@@ -286,7 +287,7 @@ out:
 
 enum sw_status sw_raptorq_plan_new_encoder(uint32_t k, struct sw_raptorq_plan **plan)
 {
-    uint32_t *esis = calloc(k, sizeof(*esis));
+    uint32_t *esis = sw_calloc(k, sizeof(*esis));
     enum sw_status status;
 
     *plan = NULL;
@@ -297,7 +298,7 @@ enum sw_status sw_raptorq_plan_new_encoder(uint32_t k, struct sw_raptorq_plan **
     status = sw_raptorq_plan_new(k, esis, k, plan, NULL);
     /* The standard's systematic indices are chosen so that the source symbols always determine the block. */
     assert(status != SW_SHORT);
-    free(esis);
+    sw_free(esis);
     return status;
 }
 
@@ -305,13 +306,13 @@ void sw_raptorq_plan_free(struct sw_raptorq_plan *plan)
 {
     if (plan == NULL)
         return;
-    free(plan->esis);
-    free(plan->forward.ops);
-    free(plan->hdpc);
-    free(plan->left.ops);
-    free(plan->free.ops);
-    free(plan->backward.ops);
-    free(plan);
+    sw_free(plan->esis);
+    sw_free(plan->forward.ops);
+    sw_free(plan->hdpc);
+    sw_free(plan->left.ops);
+    sw_free(plan->free.ops);
+    sw_free(plan->backward.ops);
+    sw_free(plan);
 }
 
 uint32_t sw_raptorq_plan_k(const struct sw_raptorq_plan *plan)

@@ -1,5 +1,6 @@
 /* Running plans over sub-blocks, stripe by stripe, and the symbols that are wanted of them: see symwave/raptorq.h. */
 #include "client/raptorq/plan_internal.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@
 enum sw_status sw_raptorq_targets_new(const struct sw_raptorq_plan *plan, const uint32_t *esis, uint32_t count,
                                       struct sw_raptorq_targets **out)
 {
-    struct sw_raptorq_targets *targets = calloc(1, sizeof(*targets));
-    uint32_t *source_input = calloc(plan->code.k, sizeof(*source_input)); /* plus 1; by source symbol */
+    struct sw_raptorq_targets *targets = sw_calloc(1, sizeof(*targets));
+    uint32_t *source_input = sw_calloc(plan->code.k, sizeof(*source_input)); /* plus 1; by source symbol */
     enum sw_status status = SW_NO_MEMORY;
 
     *out = NULL;
@@ -47,7 +48,7 @@ enum sw_status sw_raptorq_targets_new(const struct sw_raptorq_plan *plan, const 
     if (!targets->program.out_of_memory)
         status = SW_OK;
 out:
-    free(source_input);
+    sw_free(source_input);
     if (status == SW_OK)
         *out = targets;
     else
@@ -59,8 +60,8 @@ void sw_raptorq_targets_free(struct sw_raptorq_targets *targets)
 {
     if (targets == NULL)
         return;
-    free(targets->program.ops);
-    free(targets);
+    sw_free(targets->program.ops);
+    sw_free(targets);
 }
 
 /* How much of each row to work on at once. */

@@ -203,12 +203,12 @@ static void note_nodes(int state, const struct sw_report *report)
     bench.requests = report->requests;
     bench.requests_failed = report->requests_failed;
     for (uint64_t i = 0; i < report->node_count; i++) {
-        uint32_t number = node_number(&report->nodes[i]);
+        uint32_t number = node_number(report->nodes[i]);
         if (state == HEALTHY)
-            bench.node_bytes[number] += report->nodes[i].bytes;
+            bench.node_bytes[number] += report->nodes[i]->bytes;
         if (number < SLOW_NODES)
-            bench.from_slow += report->nodes[i].found;
-        bench.wrong += report->nodes[i].corrupt;
+            bench.from_slow += report->nodes[i]->found;
+        bench.wrong += report->nodes[i]->corrupt;
     }
 }
 

@@ -69,7 +69,7 @@ static void test_all_symbols_come_back_and_most_from_their_primaries(void **stat
     struct sw_report *report = retrieve(client, VALUES, &options, SW_OK);
     assert_int_equal(report->found_network, VALUES);
     for (uint32_t wave = 1; wave < report->wave_count; wave++)
-        assert_true(report->waves[0].found > report->waves[wave].found);
+        assert_true(report->waves[0]->found > report->waves[wave]->found);
     assert_int_equal(report->bytes_received, (uint64_t)VALUES * VALUE_BYTES + report->bytes_wasted);
     assert_true(report->symbols_wasted <= VALUES / 20);
     assert_int_equal(report->node_count, NODES);
@@ -84,7 +84,7 @@ static void test_early_stop_fetches_no_more_than_required(void **state)
     struct sw_report *report = retrieve(client, VALUES, &options, SW_OK);
     assert_int_equal(report->found_network, VALUES * 17 / 100);
     /* But for hedges: 32 keys, where nodes are late. */
-    assert_true(report->waves[0].keys_asked <= VALUES * 17 / 100 + 32);
+    assert_true(report->waves[0]->keys_asked <= VALUES * 17 / 100 + 32);
     assert_int_equal(report->bytes_received, (uint64_t)(VALUES * 17 / 100) * VALUE_BYTES + report->bytes_wasted);
     assert_true(report->symbols_wasted <= 32);
     sw_report_free(report);
@@ -129,7 +129,7 @@ static void test_missing_keys_are_reported_and_the_rest_delivered(void **state)
     assert_int_equal(report->wave_count, 6); /* every candidate was asked */
     uint64_t said_missing = 0;
     for (uint32_t i = 0; i < report->wave_count; i++)
-        said_missing += report->waves[i].missing;
+        said_missing += report->waves[i]->missing;
     assert_int_equal(said_missing, 12);
     assert_non_null(strstr(error.message, "18 of 20"));
     sw_report_free(report);
@@ -334,17 +334,17 @@ static void test_arguments_are_checked(void **state)
 static void test_node_statuses_tell_what_each_node_holds(void **state)
 {
     (void)state;
-    struct sw_node_status *statuses;
+    struct sw_node_status **statuses;
     size_t count;
     assert_int_equal(sw_client_node_statuses(client, 5000, &statuses, &count, NULL), SW_OK);
     assert_int_equal(count, NODES);
     for (size_t i = 0; i < count; i++) {
-        assert_true(statuses[i].reached && statuses[i].serving && statuses[i].writable);
-        assert_string_equal(statuses[i].id, statuses[i].reported_id);
-        assert_true(statuses[i].symbol_count > 0);
-        assert_true(statuses[i].keys_max >= 600);
+        assert_true(statuses[i]->reached && statuses[i]->serving && statuses[i]->writable);
+        assert_string_equal(statuses[i]->id, statuses[i]->reported_id);
+        assert_true(statuses[i]->symbol_count > 0);
+        assert_true(statuses[i]->keys_max >= 600);
     }
-    free(statuses);
+    sw_free(statuses);
 }
 
 static void test_node_list_is_replaced_at_run_time(void **state)
@@ -357,7 +357,7 @@ static void test_node_list_is_replaced_at_run_time(void **state)
     assert_int_equal(sw_client_open(NULL, wrong, &moved, NULL), SW_OK);
     struct sw_report *report = retrieve(moved, 100, NULL, SW_SHORT);
     assert_int_equal(report->found_network, 0);
-    assert_non_null(strstr(report->nodes[0].last_error, "UNAVAILABLE"));
+    assert_non_null(strstr(report->nodes[0]->last_error, "UNAVAILABLE"));
     sw_report_free(report);
     struct sw_node_list *right = cluster_list(cluster);
     assert_int_equal(sw_client_set_nodes(moved, right, NULL), SW_OK);

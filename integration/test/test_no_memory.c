@@ -1,7 +1,7 @@
 /*
- * Every allocation of the SDK fails once, in turn, over a retrieve, a store, a call, a put and a get on real nodes:
- * each ends with an error or all the same, and what it says is true. gRPC's own allocations are its own: it aborts
- * where one fails.
+ * The SDK with an allocator of its host: every allocation fails once, in turn, over a retrieve, a store, a call, a put
+ * and a get on real nodes. Each ends with an error or all the same, what it says is true, every block goes back to the
+ * allocator that gave it, and none is left. gRPC's own allocations are its own: it aborts where one fails.
  */
 #include "cluster.h"
 #include <setjmp.h>
@@ -23,41 +23,56 @@
 /* ---- allocations ---- */
 
 static atomic_long until_failure; /* allocations until one fails; below 0: none does */
-static atomic_long allocations;
+static atomic_long live;          /* blocks that have not been freed */
+
+/* In front of each block: so that a block of another allocator is found out. */
+union head {
+    uint64_t mark;
+    max_align_t align;
+};
+#define MARK UINT64_C(0x53594d5741564531)
 
 static bool fails(void)
 {
-    atomic_fetch_add(&allocations, 1);
     return atomic_load(&until_failure) >= 0 && atomic_fetch_sub(&until_failure, 1) == 0;
 }
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
+static union head *head_of(void *block)
 {
-    return fails() ? NULL : __real_malloc(size);
+    union head *head = (union head *)block - 1;
+    if (head->mark != MARK) {
+        fputs("a block that this allocator did not give\n", stderr);
+        abort();
+    }
+    return head;
 }
 
-void *__wrap_calloc(size_t count, size_t size)
+static void *allocate(size_t bytes, void *user_data)
 {
-    return fails() ? NULL : __real_calloc(count, size);
+    assert_ptr_equal(user_data, &live);
+    union head *head = fails() ? NULL : malloc(sizeof(*head) + bytes);
+    if (!head)
+        return NULL;
+    atomic_fetch_add(&live, 1);
+    head->mark = MARK;
+    return head + 1;
 }
 
-void *__wrap_realloc(void *old, size_t size)
+static void *resize(void *block, size_t bytes, void *user_data)
 {
-    return fails() ? NULL : __real_realloc(old, size);
+    (void)user_data;
+    union head *head = head_of(block);
+    head = fails() ? NULL : realloc(head, sizeof(*head) + bytes);
+    return head ? head + 1 : NULL;
 }
 
-char *__wrap_strdup(const char *text)
+static void release(void *block, void *user_data)
 {
-    return fails() ? NULL : __real_strdup(text);
+    (void)user_data;
+    union head *head = head_of(block);
+    head->mark = 0;
+    free(head);
+    atomic_fetch_sub(&live, 1);
 }
 
 /* ---- work ---- */
@@ -70,7 +85,10 @@ static char file_path[400], layout_path[400], out_path[400], part_layout_path[40
 static int start_all(void **state)
 {
     (void)state;
+    static const struct sw_allocator allocator = {allocate, resize, release, &live};
     atomic_store(&until_failure, -1);
+    if (sw_allocator_set(&allocator, NULL) != SW_OK)
+        return -1;
     cluster = cluster_start(NODES);
     list = cluster_list(cluster);
     strcpy(file_path, cluster_path(cluster, "file"));
@@ -96,7 +114,7 @@ static int stop_all(void **state)
     free(keys);
     sw_node_list_free(list);
     cluster_stop(cluster);
-    return 0;
+    return atomic_load(&live) == 0 ? 0 : -1;
 }
 
 /* One of the four, from opening a client to closing it. What ends well must be right: it fails the test otherwise. */
@@ -121,7 +139,7 @@ static enum sw_status retrieve(struct sw_error *error)
     if (status == SW_OK)
         assert_int_equal(sw_symbol_map_count(map), SYMBOLS);
     if (report) {
-        free(sw_report_to_json(report));
+        sw_free(sw_report_to_json(report));
         assert_int_equal(report->status, status);
     }
     sw_symbol_map_free(map);
@@ -144,7 +162,7 @@ static enum sw_status store(struct sw_error *error)
     if (status == SW_OK && report)
         assert_int_equal(report->symbols, 3);
     if (report)
-        free(sw_store_report_to_json(report));
+        sw_free(sw_store_report_to_json(report));
     sw_store_report_free(report);
     sw_client_close(client);
     return status;
@@ -164,7 +182,7 @@ static enum sw_status put(struct sw_error *error)
     /* A layout is there whole or not at all. */
     assert_true((stat(part_layout_path, &facts) == 0) == (status == SW_OK));
     if (report)
-        free(sw_put_report_to_json(report));
+        sw_free(sw_put_report_to_json(report));
     sw_put_report_free(report);
     sw_client_close(client);
     return status;
@@ -188,7 +206,7 @@ static enum sw_status get(struct sw_error *error)
     if (status == SW_OK)
         assert_int_equal(facts.st_size, FILE_BYTES);
     if (report)
-        free(sw_get_report_to_json(report));
+        sw_free(sw_get_report_to_json(report));
     sw_get_report_free(report);
     sw_layout_free(layout);
     sw_client_close(client);
@@ -248,10 +266,11 @@ static void fail_each(const char *name, work_fn work)
         fail_msg("%s without failures: %s", name, error.message);
     for (long at = 0;; at++) {
         memset(&error, 0, sizeof(error));
-        atomic_store(&allocations, 0);
         atomic_store(&until_failure, at);
+        const long before = atomic_load(&live);
         enum sw_status status = work(&error);
         const bool was_reached = atomic_exchange(&until_failure, -1) < 0;
+        assert_int_equal(atomic_load(&live), before);
         if (status != SW_OK && error.message[0] == '\0')
             fail_msg("%s, allocation %ld: %s, and nothing said", name, at, sw_status_name(status));
         if (!was_reached)

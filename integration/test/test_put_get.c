@@ -196,7 +196,7 @@ static void test_get_takes_the_source_symbols(void **state)
     assert_true(report->decoded <= K / 10);
     assert_int_equal(report->retrieval->found_network, K);
     assert_true(report->retrieval->symbols_wasted <= K / 10);
-    assert_true(report->retrieval->waves[0].found > K / 4);
+    assert_true(report->retrieval->waves[0]->found > K / 4);
     sw_get_report_free(report);
 
     report = get("a.json", "a.out", NULL, NULL);
@@ -284,7 +284,7 @@ static void test_with_a_tenth_of_the_nodes_emptied_repair_symbols_give_the_file(
     /* K symbols are nearly always enough; one or two more say that these were not independent. */
     assert_in_range(report->taken, K, K + 2);
     assert_true(report->retrieval->bytes_wasted * 100 <= (uint64_t)K * 65532);
-    assert_true(report->retrieval->waves[0].missing >= report->decoded);
+    assert_true(report->retrieval->waves[0]->missing >= report->decoded);
     print_message("%llu of %zu source symbols worked out\n", (unsigned long long)report->decoded, K);
     sw_get_report_free(report);
 }

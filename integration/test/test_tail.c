@@ -60,8 +60,8 @@ static int stop_all(void **state)
 static const struct sw_report_node *node_of(const struct sw_report *report, uint32_t node)
 {
     for (uint64_t i = 0; i < report->node_count; i++)
-        if (strcmp(report->nodes[i].id, cluster->nodes[node].id) == 0)
-            return &report->nodes[i];
+        if (strcmp(report->nodes[i]->id, cluster->nodes[node].id) == 0)
+            return report->nodes[i];
     return NULL;
 }
 

@@ -175,15 +175,20 @@ static char *reasons_of(const struct sw_report *report)
 static void test_a_summary_says_why_it_was_slow(void **state)
 {
     (void)state;
-    const struct sw_report_node nodes[] = {
-        {.id = "n1", .tail_symbols = 2, .tail_wait_us = 900},
-        {.id = "n2"},
-        {.id = "n3", .tail_symbols = 60, .tail_wait_us = 110000},
-        {.id = "n4", .tail_symbols = 3, .tail_wait_us = 5000},
-        {.id = "n5", .tail_symbols = 20, .tail_wait_us = 1500000},
+    const struct sw_report_node *const nodes[] = {
+        &(struct sw_report_node){.id = "n1", .tail_symbols = 2, .tail_wait_us = 900},
+        &(struct sw_report_node){.id = "n2"},
+        &(struct sw_report_node){.id = "n3", .tail_symbols = 60, .tail_wait_us = 110000},
+        &(struct sw_report_node){.id = "n4", .tail_symbols = 3, .tail_wait_us = 5000},
+        &(struct sw_report_node){.id = "n5", .tail_symbols = 20, .tail_wait_us = 1500000},
+    };
+    const struct sw_report_wave *const waves[] = {
+        &(struct sw_report_wave){.tail_symbols = 70},
+        &(struct sw_report_wave){.tail_symbols = 0},
+        &(struct sw_report_wave){.tail_symbols = 15},
     };
     const struct sw_report report = {.wave_count = 3,
-                                     .waves = {{.tail_symbols = 70}, {.tail_symbols = 0}, {.tail_symbols = 15}},
+                                     .waves = waves,
                                      .node_count = 5,
                                      .nodes = nodes,
                                      .wasted_corrupt_bytes = 64000,
@@ -208,7 +213,8 @@ static void test_a_summary_says_why_it_was_slow(void **state)
 static void test_a_summary_says_nothing_where_nothing_was(void **state)
 {
     (void)state;
-    const struct sw_report report = {.wave_count = 1, .waves = {{.tail_symbols = 1}}, .tail_symbols = 1};
+    const struct sw_report_wave *const wave = &(struct sw_report_wave){.tail_symbols = 1};
+    const struct sw_report report = {.wave_count = 1, .waves = &wave, .tail_symbols = 1};
     char *text = reasons_of(&report);
     assert_string_equal(text, "");
     free(text);

@@ -97,9 +97,9 @@ SW_PUBLIC bool sw_call_wait(struct sw_call *call, uint32_t timeout_ms);
 
 /*
  * How far the call is: what its progress function was told last, every progress_interval_ms, also where there is none.
- * Does not block.
+ * Does not block. progress_bytes is sizeof(*progress): no more than that is written.
  */
-SW_PUBLIC struct sw_progress sw_call_progress(struct sw_call *call);
+SW_PUBLIC void sw_call_progress(struct sw_call *call, struct sw_progress *progress, size_t progress_bytes);
 
 #ifdef __cplusplus
 }

@@ -298,11 +298,12 @@ struct sw_node_status {
 };
 
 /*
- * Asks every node of the list, all at once, within timeout_ms. The caller frees *statuses with free(); its strings
- * live as long as the client's node list. Blocks. SW_OK even where nodes were not reached; SW_NO_MEMORY.
+ * Asks every node of the list, all at once, within timeout_ms; (*statuses)[i] is what the i-th said. The caller frees
+ * *statuses, as a whole, with sw_free; its strings live as long as the client's node list. Blocks. SW_OK even where
+ * nodes were not reached; SW_NO_MEMORY.
  */
 SW_PUBLIC enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeout_ms,
-                                                 struct sw_node_status **statuses, size_t *status_count,
+                                                 struct sw_node_status ***statuses, size_t *status_count,
                                                  struct sw_error *error);
 
 /* How nodes are discovered; 0 and NULL mean the default. Set size as with sw_client_options. */

@@ -1,13 +1,15 @@
 /*
  * Reports: what a retrieval or a store did, in numbers.
  *
- * A report is made by the library and freed by the caller. Its structs only ever grow at their ends; since they stand
- * in arrays and in one another, a program is compiled again with the header of the library that it runs with.
+ * A report is made by the library and freed by the caller. Its structs only ever grow at their ends, and what there are
+ * several of is a table of pointers, report->nodes[i]->found, so that a program need not be compiled again for a newer
+ * library.
  */
 #ifndef SYMWAVE_REPORT_H
 #define SYMWAVE_REPORT_H
 
 #include "symwave/key.h"
+#include "symwave/memory.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,17 +77,17 @@ struct sw_report {
     uint64_t budget_high_water_bytes; /* the most of it that was reserved at once during this retrieval */
     uint64_t first_symbol_us;         /* from the start to the first symbol in the sink; 0 where none came */
     uint64_t elapsed_us;
-    uint32_t wave_count; /* used entries of waves */
-    struct sw_report_wave waves[SW_WAVES_MAX];
+    uint32_t wave_count; /* 1 + the highest wave that was asked */
+    const struct sw_report_wave *const *waves;
     uint64_t node_count;
-    const struct sw_report_node *nodes; /* only nodes that were asked */
+    const struct sw_report_node *const *nodes; /* only nodes that were asked */
     /* Up to missing_sample_count keys that every candidate was asked for in vain; the caller's list order. */
     uint64_t missing_sample_count;
     const struct sw_key *missing_sample;
     /* Values that do not hash to the keys under which they came: all of them, and the first. */
     uint64_t proof_count;
     uint64_t proof_sample_count;
-    const struct sw_corrupt_proof *proofs;
+    const struct sw_corrupt_proof *const *proofs;
     /* bytes_wasted by cause. */
     uint64_t wasted_corrupt_bytes;   /* wrong or too large */
     uint64_t wasted_unasked_bytes;   /* of keys that were not asked of the node */
@@ -133,7 +135,7 @@ struct sw_store_report {
     uint64_t budget_high_water_bytes;
     uint64_t elapsed_us;
     uint64_t node_count;
-    const struct sw_report_node *nodes;
+    const struct sw_report_node *const *nodes;
     char first_failure[SW_ERROR_MESSAGE_SIZE]; /* empty where there was none */
 };
 
@@ -143,7 +145,7 @@ SW_PUBLIC void sw_store_report_free(struct sw_store_report *report);
 
 /*
  * A report as a JSON object, NUL-terminated, whose members are named as the fields above; the caller frees it with
- * free(). NULL without memory. Any thread.
+ * sw_free. NULL without memory. Any thread.
  */
 SW_PUBLIC char *sw_report_to_json(const struct sw_report *report);
 SW_PUBLIC char *sw_store_report_to_json(const struct sw_store_report *report);

@@ -8,6 +8,7 @@
 #include "symwave/key.h"
 #include "symwave/layout.h"
 #include "symwave/log.h"
+#include "symwave/memory.h"
 #include "symwave/node_list.h"
 #include "symwave/raptorq.h"
 #include "symwave/report.h"

@@ -1,4 +1,5 @@
 /* Reports as JSON: every field is there, under its own name, and nothing else. */
+#include "common/memory.h"
 #include "symwave/report.h"
 #include <jansson.h>
 #include <setjmp.h>
@@ -18,7 +19,7 @@ static json_t *parsed(char *text)
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &fault);
     if (!json)
         fail_msg("%s in %s", fault.text, text);
-    free(text);
+    sw_free(text);
     return json;
 }
 
@@ -36,9 +37,17 @@ static void assert_text(const json_t *object, const char *name, const char *valu
     assert_string_equal(json_string_value(member), value);
 }
 
-static struct sw_report_node *one_node(void)
+static const struct sw_report_wave *const *two_waves(void)
 {
-    struct sw_report_node *node = calloc(1, sizeof(*node));
+    struct sw_report_wave **waves = sw_table_new(2, sizeof(**waves));
+    *waves[0] = (struct sw_report_wave){21, 22, 23, 24, 25, 251, 252};
+    *waves[1] = (struct sw_report_wave){26, 27, 28, 29, 30, 301, 302};
+    return (const struct sw_report_wave *const *)waves;
+}
+
+static const struct sw_report_node *const *one_node(void)
+{
+    struct sw_report_node **nodes = sw_table_new(1, sizeof(**nodes)), *node = nodes[0];
     *node = (struct sw_report_node){.id = strdup("node-1"),
                                     .address = strdup("127.0.0.1:4000"),
                                     .requests = 31,
@@ -53,7 +62,7 @@ static struct sw_report_node *one_node(void)
                                     .rate_bytes_per_second = 40,
                                     .first_symbol_us = 41};
     strcpy(node->last_error, "it said \"no\"\n\xff.");
-    return node;
+    return (const struct sw_report_node *const *)nodes;
 }
 
 static void assert_one_node(const json_t *object)
@@ -80,15 +89,15 @@ static void assert_one_node(const json_t *object)
     assert_int_equal(json_object_size(node), 14);
 }
 
-static struct sw_corrupt_proof *one_proof(void)
+static const struct sw_corrupt_proof *const *one_proof(void)
 {
-    struct sw_corrupt_proof *proof = calloc(1, sizeof(*proof));
+    struct sw_corrupt_proof **proofs = sw_table_new(1, sizeof(**proofs)), *proof = proofs[0];
     proof->node_id = strdup("node-2");
     proof->address = strdup("127.0.0.1:4001");
     proof->key.bytes[31] = 1;
     proof->digest.bytes[31] = 57;
     proof->bytes = 64;
-    return proof;
+    return (const struct sw_corrupt_proof *const *)proofs;
 }
 
 static void assert_reasons(const json_t *json)
@@ -142,7 +151,7 @@ static void test_a_retrievals_report_has_every_field(void **state)
                                  .first_symbol_us = 15,
                                  .elapsed_us = UINT64_MAX,
                                  .wave_count = 2,
-                                 .waves = {{21, 22, 23, 24, 25, 251, 252}, {26, 27, 28, 29, 30, 301, 302}},
+                                 .waves = two_waves(),
                                  .node_count = 1,
                                  .nodes = one_node(),
                                  .missing_sample_count = 2,

@@ -375,14 +375,14 @@ static void test_a_node_that_says_nothing_is_not_reached_and_has_an_error(void *
     (void)state;
     for (int silent = 0; silent < 2; silent++) {
         struct world world = {.is_silent = silent == 1};
-        struct sw_node_status *statuses;
+        struct sw_node_status **statuses;
         size_t status_count;
         world_start(&world, (struct sw_client_options){.workers = 1});
         assert_int_equal(sw_client_node_statuses(world.client, 300, &statuses, &status_count, NULL), SW_OK);
         assert_int_equal(status_count, 1);
-        assert_false(statuses[0].reached);
-        assert_true(strlen(statuses[0].error) > 0);
-        free(statuses);
+        assert_false(statuses[0]->reached);
+        assert_true(strlen(statuses[0]->error) > 0);
+        sw_free(statuses);
         world_stop(&world);
     }
 }

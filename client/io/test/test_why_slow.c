@@ -102,8 +102,8 @@ static struct sw_report *retrieve(struct world *world, uint32_t deadline_ms, str
 static const struct sw_report_node *node_of(const struct sw_report *report, uint32_t number)
 {
     for (uint64_t i = 0; i < report->node_count; i++)
-        if (number_of(report->nodes[i].id, report->nodes[i].address) == number)
-            return &report->nodes[i];
+        if (number_of(report->nodes[i]->id, report->nodes[i]->address) == number)
+            return report->nodes[i];
     return NULL;
 }
 
@@ -112,7 +112,7 @@ static void assert_adds_up(const struct sw_report *report, const struct told *to
 {
     uint64_t tail_nodes = 0, tail_waves = 0;
     for (uint32_t i = 0; i < report->wave_count; i++)
-        tail_waves += report->waves[i].tail_symbols;
+        tail_waves += report->waves[i]->tail_symbols;
     for (uint32_t i = 0; i < NODES; i++) {
         const struct sw_report_node *node = node_of(report, i);
         assert_int_equal(told->node_requests[i], node ? node->requests : 0);
@@ -139,7 +139,7 @@ static void assert_adds_up(const struct sw_report *report, const struct told *to
     assert_int_equal(report->proof_sample_count, report->proof_count < 64 ? report->proof_count : 64);
     assert_true(told->proofs <= report->proof_count);
     for (uint64_t i = 0; i < report->proof_sample_count; i++)
-        number_of(report->proofs[i].node_id, report->proofs[i].address);
+        number_of(report->proofs[i]->node_id, report->proofs[i]->address);
 }
 
 static void test_traces_and_reports_add_up_whatever_nodes_do(void **state)
@@ -259,8 +259,8 @@ static void test_each_wrong_value_is_proven(void **state)
     for (uint32_t i = 0; i < told.proofs; i++)
         assert_proof(&told.proof[i]);
     for (uint64_t i = 0; i < report->proof_sample_count; i++) {
-        assert_proof(&report->proofs[i]);
-        assert_true(number_of(report->proofs[i].node_id, report->proofs[i].address) < 2);
+        assert_proof(report->proofs[i]);
+        assert_true(number_of(report->proofs[i]->node_id, report->proofs[i]->address) < 2);
     }
     sw_report_free(report);
     world_stop(&world);
@@ -279,7 +279,7 @@ static void test_a_report_has_no_more_than_a_sample_of_the_proofs(void **state)
     assert_true(report->proof_count > 64); /* each of the keys came wrong from somebody */
     assert_int_equal(report->proof_sample_count, 64);
     for (uint64_t i = 0; i < report->proof_sample_count; i++)
-        assert_proof(&report->proofs[i]);
+        assert_proof(report->proofs[i]);
     sw_report_free(report);
     world_stop(&world);
 }

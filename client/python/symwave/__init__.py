@@ -177,7 +177,7 @@ class Client:
                 getattr(lib, f"sw_{report_kind}_free")(report)
                 if text:
                     result = json.loads(ctypes.string_at(text))
-                    lib.free(text)
+                    lib.sw_free(text)
         if callbacks.raised:
             raise callbacks.raised
         if code != 0:

@@ -107,7 +107,7 @@ def _load():
                                  error]),
         "sw_call_wait": (c_bool, [c_void_p, c_uint32]),
         "sw_call_cancel": (None, [c_void_p]),
-        "free": (None, [c_void_p]),
+        "sw_free": (None, [c_void_p]),
     }
     for kind, report in (("retrieve", "report"), ("store", "store_report"), ("put", "put_report"),
                          ("get", "get_report")):
