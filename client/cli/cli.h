@@ -67,8 +67,9 @@ uint64_t option_budget(const struct common_options *common, const char *text);
 /* Whether two paths are one file that is there. */
 bool are_one_file(const char *a, const char *b);
 
-/* The key of --trace, which has no letter. */
-#define KEY_TRACE 256
+/* The keys of options that have no letter. */
+#define KEY_TRACE   256
+#define KEY_DRY_RUN 257
 
 /* The exit status for a call that ended with a status. */
 enum exit_status exit_status_of(enum sw_status status);

@@ -1,5 +1,6 @@
 /* `symwave put`, `get`, `encode` and `decode`: files as symbols, on nodes or in a folder. */
 #include "client/cli/cli.h"
+#include "client/cli/dry_run.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/json_output.h"
 #include "client/cli/progress.h"
@@ -27,6 +28,7 @@ struct file_options {
     uint32_t deadline_ms;
     uint64_t budget_bytes;
     const char *trace_path;
+    bool dry_run;
 };
 
 static const char put_doc[] =
@@ -82,6 +84,7 @@ static const struct argp_option put_options[] = {
     {"task", 't', "ID", 0, "The task that the file belongs to; storing does not depend on it", 0},
     OPTION_DEADLINE,
     {"budget", 'b', "BYTES", 0, "Bytes of symbols made and not yet stored, as 8M, from 1M to 16G; default 32M", 0},
+    {"dry-run", KEY_DRY_RUN, NULL, 0, "Say which nodes would get how many symbols; ask and write nothing", 0},
     {0},
 };
 
@@ -91,6 +94,7 @@ static const struct argp_option get_options[] = {
     OPTION_DEADLINE,
     {"budget", 'b', "BYTES", 0, "Bytes asked for and not yet written, as 8M, from 1M to 16G; default 32M", 0},
     {"trace", KEY_TRACE, "FILE", 0, "Write down every request, for chrome://tracing or ui.perfetto.dev", 0},
+    {"dry-run", KEY_DRY_RUN, NULL, 0, "Say which nodes would be asked for how many symbols; ask and write nothing", 0},
     {0},
 };
 
@@ -115,6 +119,8 @@ static void check_complete(const struct command_input *input)
 
     if (!own->input)
         usage_error(input->common, reads_layout ? "which file? Give its layout" : "which file?");
+    if (own->dry_run)
+        return; /* nothing is written */
     if (own->takes & TAKES_LAYOUT && !own->layout_path)
         usage_error(input->common, "where does the layout go? Give a file with --layout FILE");
     if (own->takes & TAKES_OUT && !own->out_path)
@@ -153,6 +159,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TRACE:
         own->trace_path = arg;
         return 0;
+    case KEY_DRY_RUN:
+        own->dry_run = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (own->input)
             usage_error(input->common, "one file at a time: what is \"%s\"?", arg);
@@ -186,6 +195,8 @@ static void check_trace(const struct file_options *own, const struct common_opti
         usage_error(common, "%s is the node list: give the trace another name", path);
     if (are_one_file(path, own->input))
         usage_error(common, "%s is the layout: give the trace another name", path);
+    if (own->dry_run)
+        usage_error(common, "a dry run asks nobody: there is nothing to trace");
     if (strcmp(path, own->out_path) == 0 || are_one_file(path, own->out_path))
         usage_error(common, "%s is where the file goes: give the trace another name", path);
 }
@@ -199,7 +210,7 @@ static enum exit_status begin(struct run *run, const struct argp *argp, int argc
 
     command_parse(argp, argc, argv, &input);
     const char *output = run->own.takes & TAKES_OUT ? run->own.out_path : run->own.layout_path;
-    if (run->own.takes & TAKES_NODES && common->nodes_path && are_one_file(common->nodes_path, output))
+    if (run->own.takes & TAKES_NODES && output && common->nodes_path && are_one_file(common->nodes_path, output))
         usage_error(common, "%s is the node list: give the output another name", output);
     check_trace(&run->own, common);
     run->common = common;
@@ -258,6 +269,23 @@ static enum exit_status tell_get(struct run *run, enum sw_status status, struct 
     return trace_end(run->trace, exit_status_of_file(status));
 }
 
+/* The end of a dry run; nodes of it are freed. */
+static enum exit_status tell_dry_run(struct run *run, enum sw_status status, struct dry_run *found,
+                                     const struct sw_error *error)
+{
+    progress_end();
+    if (status == SW_OK)
+        dry_run_print(found, run->own.takes & TAKES_LAYOUT, run->own.input, run->common->json);
+    else if (run->common->json)
+        json_print_report(NULL, status, error->message);
+    fflush(stdout);
+    if (status != SW_OK)
+        print_error("%s", error->message);
+    free(found->nodes);
+    session_close(&run->session);
+    return exit_status_of_file(status);
+}
+
 /* A file into symbols, on nodes or in a folder. */
 static enum exit_status cut(const struct argp *argp, unsigned takes, int argc, char **argv,
                             struct common_options *common)
@@ -272,6 +300,11 @@ static enum exit_status cut(const struct argp *argp, unsigned takes, int argc, c
     if (result != EXIT_DONE)
         return result;
     progress_begin(takes & TAKES_NODES ? "stored" : "encoded", 0);
+    if (own->dry_run) {
+        struct dry_run found = {0};
+        status = dry_run_put(&run.session, own->input, &run.options, &found, &error);
+        return tell_dry_run(&run, status, &found, &error);
+    }
     if (takes & TAKES_NODES)
         status = sw_put_file(run.session.client, own->input, own->layout_path, &run.options, &report, &error);
     else
@@ -305,7 +338,7 @@ static struct sw_layout *load_layout(struct run *run, enum exit_status *result)
     struct sw_error error;
 
     enum sw_status status = sw_layout_load(run->own.input, &layout, &error);
-    if (status == SW_OK && are_one_file(run->own.input, run->own.out_path)) {
+    if (status == SW_OK && run->own.out_path && are_one_file(run->own.input, run->own.out_path)) {
         sw_layout_free(layout);
         status = sw_error_set(&error, SW_INVALID_ARGUMENT,
                               "the file would replace its layout %s; give the file another name", run->own.input);
@@ -334,6 +367,12 @@ static enum exit_status rebuild(const struct argp *argp, unsigned takes, int arg
     enum exit_status result = begin(&run, argp, argc, argv, common);
     if (result != EXIT_DONE || !(layout = load_layout(&run, &result)))
         return result;
+    if (own->dry_run) {
+        struct dry_run found = {0};
+        status = dry_run_get(&run.session, layout, own->task_id, &found, &error);
+        sw_layout_free(layout);
+        return tell_dry_run(&run, status, &found, &error);
+    }
     if (own->trace_path && trace_file_open(own->trace_path, &run.trace, &error) != SW_OK) {
         print_error("%s", error.message);
         sw_layout_free(layout);

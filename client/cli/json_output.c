@@ -139,6 +139,19 @@ void json_routes_end(void)
     fputs("]}\n", stdout);
 }
 
+void json_print_dry_run(const struct dry_run *result)
+{
+    printf("{\"bytes\":%llu,\"source_symbols\":%llu,\"symbols\":%llu,\"nodes\":[", (unsigned long long)result->bytes,
+           (unsigned long long)result->source_symbols, (unsigned long long)result->symbols);
+    is_first = true;
+    for (uint64_t i = 0; i < result->node_count; i++)
+        if (result->nodes[i].keys > 0)
+            print_element(json_pack("{s:o,s:o,s:I,s:I}", "id", json_of_text(result->nodes[i].id), "address",
+                                    json_of_text(result->nodes[i].address), "symbols",
+                                    (json_int_t)result->nodes[i].keys, "bytes", (json_int_t)result->nodes[i].bytes));
+    fputs("]}\n", stdout);
+}
+
 static json_t *node_of(const struct sw_node_status *node)
 {
     return json_pack("{s:o,s:o,s:b,s:b,s:b,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:o}", "id", json_of_text(node->id),

@@ -2,6 +2,7 @@
 #ifndef SW_CLI_JSON_OUTPUT_H
 #define SW_CLI_JSON_OUTPUT_H
 
+#include "client/cli/dry_run.h"
 #include "symwave/symwave.h"
 
 /*
@@ -34,6 +35,9 @@ void json_print_node_list(const struct sw_node_list *list);
 void json_routes_begin(const char *task_id);
 void json_routes_add(const struct sw_key *key, const struct sw_route *route);
 void json_routes_end(void);
+
+/* {"bytes":...,"source_symbols":...,"symbols":...,"nodes":[{"id":...,"address":...,"symbols":...,"bytes":...}]} */
+void json_print_dry_run(const struct dry_run *result);
 
 /* {"nodes":[...]}, members named as the fields of struct sw_node_status. */
 void json_print_nodes(struct sw_node_status *const *nodes, size_t count);

@@ -63,6 +63,25 @@ symwave --nodes nodes.yaml put --task t input --layout layout.json --json
 reports "put again sends nothing" "ok 0 1100 0" \
     '[.status, .store.replicas_placed, .store.replicas_present, .store.bytes_sent] | map(tostring) | join(" ")'
 
+# A dry run says what route says of each key, and touches nothing.
+symwave --nodes nodes.yaml get --task t layout.json --dry-run --json
+jq -r '.blocks[0].symbols[:46][]' layout.json >source.txt
+expected=$("$bin/symwave" --nodes nodes.yaml route --task t --keys source.txt --json |
+    jq -r '.routes[] | .candidates[.base].id' | sort | uniq -c | awk '{ print $2 "=" $1 }')
+reports "get --dry-run counts the primaries" "$expected" '.nodes[] | "\(.id)=\(.symbols)"'
+reports "get --dry-run has the file's numbers" "3000001 46 275" '[.bytes, .source_symbols, .symbols] | map(tostring) | join(" ")'
+mkdir temporary
+TMPDIR=$PWD/temporary symwave --nodes nodes.yaml put input --dry-run --json
+reports "put --dry-run counts the replicas" "275 275 275 275" '[.nodes[].symbols] | map(tostring) | join(" ")'
+equal "put --dry-run leaves nothing" "" "$(ls temporary)"
+symwave --nodes nodes.yaml put input --dry-run
+contains "put --dry-run as a table" "46 source and 229 repair symbols" "$out"
+equal "it has a line a node" 4 "$(grep -c ' 275 ' <<<"$out")"
+symwave --nodes nodes.yaml put no-such-file --dry-run
+one_line "put --dry-run of a missing file" 3 "no-such-file: No such file"
+symwave --nodes nodes.yaml get layout.json --dry-run --trace t.json
+one_line "a trace of a dry run" 2 "nothing to trace"
+
 symwave --nodes nodes.yaml get --task t layout.json --out got
 equal "get ends with 0" 0 "$status"
 equal "get is quiet on standard error in a pipe" "" "$err"
