@@ -115,32 +115,18 @@ capture in_root symwave --nodes $nodes get /tmp/layout.json --out /tmp/again
 equal "get" 0 "$status"
 cmp "$fresh/tmp/file" "$fresh/tmp/again" && pass "the file is the same" || fail "the file is the same"
 
-cat >"$fresh/tmp/program.c" <<'C'
-#include <stdio.h>
-#include <symwave/symwave.h>
-
-int main(int argc, char **argv)
-{
-    struct sw_node_list *nodes;
-    struct sw_client *client;
-    struct sw_node_status *statuses;
-    struct sw_error error;
-    size_t count;
-    if (argc < 2 || sw_node_list_load(argv[1], &nodes, &error) != SW_OK)
-        return 2;
-    if (sw_client_open(NULL, nodes, &client, &error) != SW_OK)
-        return 3;
-    if (sw_client_node_statuses(client, 5000, &statuses, &count, &error) == SW_OK && count == 1 && statuses[0].reached)
-        printf("%s %s\n", statuses[0].id, statuses[0].version);
-    sw_client_close(client);
-    sw_node_list_free(nodes);
-    return 0;
-}
-C
-capture in_root sh -c 'cc -Wall -Werror -o /tmp/program /tmp/program.c $(pkg-config --cflags --libs symwave)'
-equal "a program builds against the library" 0 "$status"
-capture in_root /tmp/program $nodes
-equal "... and finds the node" "node-1 0.1.0" "$out"
+# From the guide and the examples, as they are installed, with the guide's own command.
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$fresh/usr/share/doc/libsymwave-dev/guide.md" |
+    awk -v folder="$fresh/tmp" '/^\/\* [a-z]+ NODES/ { file = folder "/" $2 ".c" } { print >file }'
+for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
+    name=$(basename -- "$source" .c)
+    capture in_root sh -c "cc -Wall -Werror -o /tmp/$name ${source#"$fresh"} \$(pkg-config --cflags --libs symwave)"
+    equal "$name builds against the library" 0 "$status"
+done
+capture in_root /tmp/first $nodes hello
+equal "the guide's first program runs" "0 GncwzCSyFgkKaKFKQG7cA6EwHsnJ4s65w1pRtMpMvEpn: hello" "$status $out"
+capture in_root /tmp/own_cache $nodes "${out%%:*}"
+equal "so does an example" "0 1 from nodes, 0 from the cache 0 from nodes, 1 from the cache" "$status ${out//$'\n'/ }"
 capture in_root symwaved stats --config /etc/symwave/symwaved.yaml --json
 equal "stats of the node that runs" "0 true" "$status $(jq -r .running <<<"$out")"
 stop

@@ -43,7 +43,7 @@ static void print_tail_waves(FILE *out, const struct sw_report *report)
 {
     const char *before = ";";
 
-    if (report->waves[0]->tail_symbols == report->tail_symbols)
+    if (report->wave_count == 0 || report->waves[0]->tail_symbols == report->tail_symbols)
         return;
     for (uint32_t i = 0; i < report->wave_count && i < SW_WAVES_MAX; i++) {
         if (report->waves[i]->tail_symbols == 0)
