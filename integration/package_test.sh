@@ -89,6 +89,7 @@ equal "pages of the manual" 5 "$(find "$fresh/usr/share/man" -name 'symwave*.gz'
 
 # start: the node as its unit runs it, as its own user.
 start() {
+    : >"$work_folder/node.log" # before anybody looks for the line that an earlier start left there
     in_root setpriv --reuid symwave --regid symwave --clear-groups /usr/bin/symwaved --config /etc/symwave/symwaved.yaml \
         2>"$work_folder/node.log" &
     node_pid=$!
