@@ -66,6 +66,19 @@ static uint32_t *slot_of(const struct sw_node_list *list, const struct sw_key *p
     return &list->slots[slot];
 }
 
+bool sw_node_list_find(const struct sw_node_list *list, const char *id, size_t *index)
+{
+    struct sw_key place;
+
+    if (list->count == 0)
+        return false;
+    sw_blake3(id, strlen(id), place.bytes);
+    const uint32_t slot = *slot_of(list, &place);
+    if (slot > 0)
+        *index = slot - 1;
+    return slot > 0;
+}
+
 static bool grow(struct sw_node_list *list)
 {
     if (list->count < list->capacity)

@@ -84,7 +84,10 @@ static const struct argp_option put_options[] = {
     {"task", 't', "ID", 0, "The task that the file belongs to; storing does not depend on it", 0},
     OPTION_DEADLINE,
     {"budget", 'b', "BYTES", 0, "Bytes of symbols made and not yet stored, as 8M, from 1M to 16G; default 32M", 0},
-    {"dry-run", KEY_DRY_RUN, NULL, 0, "Say which nodes would get how many symbols; ask and write nothing", 0},
+    {"dry-run", KEY_DRY_RUN, NULL, 0,
+     "Say which nodes would get how many symbols; ask nobody, and write nothing that stays: $TMPDIR has what put has "
+     "beside its layout",
+     0},
     {0},
 };
 

@@ -135,28 +135,21 @@ static void print_table(struct sw_node_status *const *nodes, struct sw_node_stat
     }
 }
 
-static int compare_ids(const void *a, const void *b)
+/* Puts the statuses into the order of the node list, which is how people know their nodes. False without memory. */
+static bool put_in_list_order(struct sw_node_status **nodes, size_t count, const struct sw_node_list *list)
 {
-    return strcmp((*(struct sw_node_status *const *)a)->id, (*(struct sw_node_status *const *)b)->id);
-}
+    const size_t bytes = count * sizeof(struct sw_node_status *);
+    struct sw_node_status **unordered = malloc(bytes);
+    size_t at;
 
-/* The statuses in the order of the node list, which is how people know their nodes. NULL without memory. */
-static struct sw_node_status **in_list_order(struct sw_node_status **nodes, size_t count,
-                                             const struct sw_node_list *list)
-{
-    struct sw_node_status **sorted = malloc((count ? count : 1) * sizeof(struct sw_node_status *));
-
-    if (!sorted)
-        return NULL;
-    memcpy(sorted, nodes, count * sizeof(struct sw_node_status *));
-    qsort(sorted, count, sizeof(struct sw_node_status *), compare_ids);
-    for (size_t i = 0; i < count; i++) {
-        const struct sw_node_status wanted = {.id = sw_node_list_at(list, i)->id}, *key = &wanted;
-        nodes[i] =
-            *(struct sw_node_status **)bsearch(&key, sorted, count, sizeof(struct sw_node_status *), compare_ids);
-    }
-    free(sorted);
-    return nodes;
+    if (!unordered)
+        return false;
+    memcpy(unordered, nodes, bytes);
+    for (size_t i = 0; i < count; i++)
+        if (sw_node_list_find(list, unordered[i]->id, &at))
+            nodes[at] = unordered[i];
+    free(unordered);
+    return true;
 }
 
 /* Asks once. *nodes is set on success, in the order of the list, for the caller to free with sw_free. */
@@ -167,7 +160,7 @@ static enum exit_status ask(const struct session *session, uint32_t timeout_ms, 
 
     *nodes = NULL;
     enum sw_status status = sw_client_node_statuses(session->client, timeout_ms, nodes, count, &error);
-    if (status == SW_OK && !in_list_order(*nodes, *count, session->nodes))
+    if (status == SW_OK && !put_in_list_order(*nodes, *count, session->nodes))
         status = sw_error_set(&error, SW_NO_MEMORY, "no memory for a table of %zu nodes", *count);
     if (status == SW_OK)
         return EXIT_DONE;

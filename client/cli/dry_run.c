@@ -7,22 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static int compare_ids(const void *a, const void *b)
-{
-    return strcmp((*(struct dry_run_node *const *)a)->id, (*(struct dry_run_node *const *)b)->id);
-}
-
-/* Adds a key of a block to the nodes of its route: to its primary alone, or to all. by_id is sorted. */
-static void add_key(struct dry_run_node **by_id, uint64_t count, const struct sw_route *route, bool all, uint64_t bytes)
+/* Counts a symbol at its primary, or at all of its candidates. */
+static void add_symbol(const struct sw_node_list *list, const struct sw_route *route, bool all, uint64_t bytes,
+                       struct dry_run_node *nodes)
 {
     for (uint32_t i = 0; i < route->candidate_count; i++) {
-        const struct dry_run_node wanted = {.id = route->candidates[i].id}, *key = &wanted;
-        if (!all && i != route->base)
-            continue;
-        struct dry_run_node *node =
-            *(struct dry_run_node **)bsearch(&key, by_id, count, sizeof(struct dry_run_node *), compare_ids);
-        node->keys++;
-        node->bytes += bytes;
+        size_t at;
+        if ((all || i == route->base) && sw_node_list_find(list, route->candidates[i].id, &at)) {
+            nodes[at].keys++;
+            nodes[at].bytes += bytes;
+        }
     }
 }
 
@@ -31,42 +25,31 @@ static enum sw_status count(const struct session *session, const struct sw_layou
                             bool all, struct dry_run *result, struct sw_error *error)
 {
     const struct sw_raptorq_params *params = sw_layout_params(layout);
+    const uint64_t symbol_bytes = 4u + params->symbol_bytes; /* with its FEC payload ID */
     const uint64_t node_count = sw_node_list_count(session->nodes);
-    struct dry_run_node **by_id = calloc(node_count, sizeof(struct dry_run_node *));
-    enum sw_status status = SW_OK;
 
     *result = (struct dry_run){.bytes = params->bytes, .node_count = node_count};
     result->nodes = calloc(node_count, sizeof(*result->nodes));
-    if (!by_id || !result->nodes) {
-        status =
-            sw_error_set(error, SW_NO_MEMORY, "no memory for a table of %llu nodes", (unsigned long long)node_count);
-        goto out;
-    }
+    if (!result->nodes)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a table of %llu nodes", (unsigned long long)node_count);
     for (uint64_t i = 0; i < node_count; i++) {
         const struct sw_node *node = sw_node_list_at(session->nodes, i);
         result->nodes[i] = (struct dry_run_node){.id = node->id, .address = node->address};
-        by_id[i] = &result->nodes[i];
     }
-    qsort(by_id, node_count, sizeof(struct dry_run_node *), compare_ids);
-    for (uint32_t sbn = 0; sbn < params->blocks && status == SW_OK; sbn++) {
+    for (uint32_t sbn = 0; sbn < params->blocks; sbn++) {
         const struct sw_layout_block block = sw_layout_block_at(layout, sbn);
         const uint32_t keys = all ? block.k + block.repair : block.k;
-        struct sw_route route;
         result->source_symbols += block.k;
         result->symbols += block.k + block.repair;
-        for (uint32_t i = 0; i < keys && status == SW_OK; i++) {
-            status = sw_client_route(session->client, &block.keys[i], task_id, &route, error);
-            if (status == SW_OK)
-                add_key(by_id, node_count, &route, all, 4u + params->symbol_bytes); /* with its FEC payload ID */
+        for (uint32_t i = 0; i < keys; i++) {
+            struct sw_route route;
+            enum sw_status status = sw_client_route(session->client, &block.keys[i], task_id, &route, error);
+            if (status != SW_OK)
+                return status;
+            add_symbol(session->nodes, &route, all, symbol_bytes, result->nodes);
         }
     }
-out:
-    free(by_id);
-    if (status != SW_OK) {
-        free(result->nodes);
-        result->nodes = NULL;
-    }
-    return status;
+    return SW_OK;
 }
 
 enum sw_status dry_run_get(const struct session *session, const struct sw_layout *layout, const char *task_id,

@@ -21,14 +21,14 @@ struct dry_run {
 
 /*
  * Of a get: each source symbol at its primary, which is asked for it first. Nobody is asked. result is what there is to
- * do; the caller frees its nodes with free().
+ * do; the caller frees its nodes with free(), also where this fails.
  */
 enum sw_status dry_run_get(const struct session *session, const struct sw_layout *layout, const char *task_id,
                            struct dry_run *result, struct sw_error *error);
 
 /*
- * Of a put: each symbol at all of its candidates. Makes the symbols of the file, for their keys, and keeps none; with
- * the options' progress, cancel and deadline.
+ * Of a put: each symbol at all of its candidates. Makes the symbols of the file, for their keys, and keeps none, but
+ * needs room for a layout and a source block in $TMPDIR meanwhile; with the options' progress, cancel and deadline.
  */
 enum sw_status dry_run_put(const struct session *session, const char *path, const struct sw_file_options *options,
                            struct dry_run *result, struct sw_error *error);

@@ -75,14 +75,10 @@ static void add_wave(struct sw_report_wave *sum, const struct sw_report_wave *la
     sum->tail_wait_us = longer(sum->tail_wait_us, later->tail_wait_us);
 }
 
-/* The waves of both. False without memory, and nothing has changed then. */
-static bool merge_waves(struct sw_report *sum, const struct sw_report *later)
+/* The waves of both, in a new table for so many. */
+static void merge_waves(struct sw_report *sum, const struct sw_report *later, struct sw_report_wave **waves,
+                        uint32_t count)
 {
-    const uint32_t count = sum->wave_count > later->wave_count ? sum->wave_count : later->wave_count;
-    struct sw_report_wave **waves = sw_table_new(count, sizeof(**waves));
-
-    if (!waves)
-        return false;
     for (uint32_t i = 0; i < sum->wave_count; i++)
         add_wave(waves[i], sum->waves[i]);
     for (uint32_t i = 0; i < later->wave_count; i++)
@@ -90,7 +86,6 @@ static bool merge_waves(struct sw_report *sum, const struct sw_report *later)
     sw_free((void *)sum->waves);
     sum->waves = (const struct sw_report_wave *const *)waves;
     sum->wave_count = count;
-    return true;
 }
 
 /* The first proofs of both, as many as a sample has; without memory only the sum's. */
@@ -136,10 +131,14 @@ struct sw_report *sw_report_merge(struct sw_report *sum, struct sw_report *later
 {
     if (!sum || !later)
         return sum ? sum : later;
-    if (!merge_waves(sum, later) || !merge_nodes(sum, later)) {
+    const uint32_t wave_count = sum->wave_count > later->wave_count ? sum->wave_count : later->wave_count;
+    struct sw_report_wave **waves = sw_table_new(wave_count, sizeof(**waves));
+    if (!waves || !merge_nodes(sum, later)) {
+        sw_free(waves);
         sw_report_free(later);
         return sum;
     }
+    merge_waves(sum, later, waves, wave_count);
     sum->status = later->status;
     sum->keys += later->keys;
     sum->keys_duplicate += later->keys_duplicate;

@@ -50,6 +50,29 @@ static void test_nodes_are_kept_in_order_with_their_place(void **state)
     sw_node_list_free(list);
 }
 
+static void test_nodes_are_found_by_their_id(void **state)
+{
+    struct sw_node_list *list = sw_node_list_new();
+    char id[16];
+    size_t index = 7;
+
+    (void)state;
+    assert_false(sw_node_list_find(list, "node-0", &index));
+    for (int i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "node-%d", i);
+        assert_int_equal(sw_node_list_add(list, id, "127.0.0.1:4000", NULL), SW_OK);
+    }
+    for (size_t i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "node-%zu", i);
+        assert_true(sw_node_list_find(list, id, &index));
+        assert_int_equal(index, i);
+    }
+    assert_false(sw_node_list_find(list, "node-1000", &index));
+    assert_false(sw_node_list_find(list, "", &index));
+    assert_int_equal(index, 999);
+    sw_node_list_free(list);
+}
+
 static void test_addresses_of_every_form_are_taken(void **state)
 {
     static const char *const good[] = {"h:1",          "host.example.org:65535", "127.0.0.1:4000", "[2001:db8::1]:80",
@@ -256,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nodes_are_kept_in_order_with_their_place),
+        cmocka_unit_test(test_nodes_are_found_by_their_id),
         cmocka_unit_test(test_addresses_of_every_form_are_taken),
         cmocka_unit_test(test_bad_addresses_are_refused_and_named),
         cmocka_unit_test(test_ids_are_1_to_255_printable_bytes),

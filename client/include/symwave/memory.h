@@ -27,8 +27,9 @@ struct sw_allocator {
 /*
  * Has all memory of the SDK, of the whole process, come from an allocator, which is copied; NULL: from malloc again.
  * Before any other function of the SDK, or when all that they gave has been closed and freed: what one allocator gave
- * the other must not get. Not what gRPC, OpenSSL and jansson take by themselves: gRPC's part of a connection and the
- * messages that are being received. SW_INVALID_ARGUMENT: one of the functions is NULL. Any one thread.
+ * the other must not get. Not what libraries below take by themselves: gRPC and OpenSSL for connections and the
+ * messages that are being received, Jansson and libyaml for a file while it is read, the C library.
+ * SW_INVALID_ARGUMENT: one of the functions is NULL. Any one thread.
  */
 SW_PUBLIC enum sw_status sw_allocator_set(const struct sw_allocator *allocator, struct sw_error *error);
 
