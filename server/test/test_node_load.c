@@ -306,15 +306,18 @@ static void test_32_slow_readers_keep_memory_flat(void **state)
     int held = atomic_load(&fixture->store.held);
     print_message("%d streams stalled: %d values held, memory %zu -> %zu KiB\n", READERS * READER_STREAMS, held,
                   before >> 10, after >> 10);
-    /* Two messages of one value, and at most two more that the transport has begun to send. */
-    assert_in_range(held, 1, READERS * READER_STREAMS * 4);
-    assert_true(after < before + READERS * READER_STREAMS * ((size_t)1 << 20));
+    /* First, since readers that are left keep whoever runs this test waiting for the end of its output. */
     for (int i = 0; i < READERS; i++) {
         kill(readers[i], SIGKILL);
         waitpid(readers[i], NULL, 0);
     }
     close(ready[0]);
     close(ready[1]);
+    /* Two messages of one value, and at most two more that the transport has begun to send. */
+    assert_in_range(held, 1, READERS * READER_STREAMS * 4);
+#if !defined(__SANITIZE_THREAD__) /* which has memory of its own for each byte that is touched, and for each thread */
+    assert_true(after < before + READERS * READER_STREAMS * ((size_t)1 << 20));
+#endif
     wait_for_none_held(fixture);
     free(large);
 }
