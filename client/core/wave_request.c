@@ -31,7 +31,8 @@ uint32_t sw_wave_request_size(const struct sw_wave_engine *engine, uint32_t inde
                               uint64_t *max_bytes)
 {
     const struct wave_node *node = &engine->nodes[index];
-    uint64_t expected = sw_wave_symbol_bytes(engine, node), room = sw_budget_available(engine->budget);
+    uint64_t expected = sw_wave_symbol_bytes(engine, node),
+             room = sw_budget_room(engine->budget, engine->reserved_bytes, expected);
     uint64_t aim = sw_wave_larger(engine->options.request_bytes_aim, expected);
     uint64_t keys = sw_wave_smaller(keys_max, engine->options.request_keys_max);
     uint64_t wanted = sw_wave_open_wanted(engine, index);

@@ -37,14 +37,31 @@ void sw_store_value_unref(struct stored_value *value)
         sw_free(value);
 }
 
+/* Under the client's lock. */
+static bool reserve_share(struct store_run *run, uint64_t bytes)
+{
+    struct sw_budget *budget = &run->client->budget;
+    if (bytes > sw_budget_room(budget, run->reserved_bytes, bytes) || !sw_budget_reserve(budget, bytes))
+        return false;
+    run->reserved_bytes += bytes;
+    return true;
+}
+
+/* Under the client's lock. */
+static void release_share(struct store_run *run, uint64_t bytes)
+{
+    sw_budget_release(&run->client->budget, bytes);
+    run->reserved_bytes -= bytes;
+    sw_client_budget_freed(run->client, NULL);
+}
+
 /* Gives the bytes and their part of the budget back. Under the store's lock. */
 static void value_done(struct store_run *run, struct stored *symbol)
 {
     sw_store_value_unref(symbol->value);
     symbol->value = NULL;
     pthread_mutex_lock(&run->client->lock);
-    sw_budget_release(&run->client->budget, symbol->reserved_bytes);
-    sw_client_budget_freed(run->client, NULL);
+    release_share(run, symbol->reserved_bytes);
     pthread_mutex_unlock(&run->client->lock);
 }
 
@@ -188,12 +205,12 @@ static bool try_reserve(struct store_run *run, uint64_t bytes, bool wait)
 {
     struct sw_client *client = run->client;
     pthread_mutex_lock(&client->lock);
-    bool reserved = sw_budget_reserve(&client->budget, bytes);
+    bool reserved = reserve_share(run, bytes);
     if (!reserved && wait) {
         client->stores_waiting++;
         sw_cond_wait_until(&client->budget_freed, &client->lock, sw_clock_us() + WAIT_US);
         client->stores_waiting--;
-        reserved = sw_budget_reserve(&client->budget, bytes);
+        reserved = reserve_share(run, bytes);
     }
     if (client->budget.reserved_bytes > run->report.budget_high_water_bytes)
         run->report.budget_high_water_bytes = client->budget.reserved_bytes;
@@ -311,8 +328,7 @@ static enum sw_status take(struct store_run *run, const struct sw_value *value, 
     if (status == SW_OK && !(symbol = symbol_new(value, bytes))) {
         status = sw_error_set(error, SW_NO_MEMORY, "no memory for value %llu", (unsigned long long)run->report.symbols);
         pthread_mutex_lock(&client->lock);
-        sw_budget_release(&client->budget, bytes);
-        sw_client_budget_freed(client, NULL);
+        release_share(run, bytes);
         pthread_mutex_unlock(&client->lock);
     }
     drop_value(value);

@@ -65,6 +65,9 @@ struct store_run {
     struct cancel_hook cancel_hook;
     struct sw_timer linger;
 
+    /* under the client's lock */
+    uint64_t reserved_bytes;
+
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -275,6 +275,44 @@ static void test_many_retrievals_share_one_client_and_its_budget(void **state)
     }
 }
 
+/* In the first symbol's sink, when the budget has filled: others must get what they want nevertheless. */
+static void work_with_the_rest(struct value_sink *sink)
+{
+    const struct sw_retrieve_options options = {.size = sizeof(options), .deadline_ms = 60000};
+    struct sw_client *small = sink->each_data;
+    struct value_sink values;
+
+    if (sink->received > 1)
+        return;
+    usleep(300000);
+    value_sink_init(&values, 300, VALUE_BYTES);
+    const struct sw_sink other = value_sink_as_sink(&values);
+    assert_int_equal(sw_retrieve_stream(small, keys, 300, &options, &other, NULL, NULL), SW_OK);
+    assert_int_equal(values.wrong, 0);
+    value_sink_clear(&values);
+    free(values_store(small, 100, VALUE_BYTES));
+}
+
+static void test_a_sink_that_stands_still_starves_nobody(void **state)
+{
+    (void)state;
+    const struct sw_client_options options = {.size = sizeof(options), .budget_bytes = 2u << 20};
+    struct sw_client *small = cluster_client(cluster, &options);
+    struct value_sink values;
+    struct sw_report *report;
+    value_sink_init(&values, 500, VALUE_BYTES);
+    values.each = work_with_the_rest;
+    values.each_data = small;
+    const struct sw_sink sink = value_sink_as_sink(&values);
+    assert_int_equal(sw_retrieve_stream(small, keys, 500, NULL, &sink, &report, NULL), SW_OK);
+    assert_int_equal(values.received, 500);
+    assert_int_equal(values.wrong, 0);
+    assert_true(report->budget_high_water_bytes <= 2u << 20);
+    sw_report_free(report);
+    value_sink_clear(&values);
+    sw_client_close(small);
+}
+
 /* ---- ends ---- */
 
 static void *fire_soon(void *cancel)
@@ -397,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_sink_that_fails_ends_the_retrieval_at_once),
         cmocka_unit_test(test_slow_sink_slows_the_network_and_stays_in_budget),
         cmocka_unit_test(test_many_retrievals_share_one_client_and_its_budget),
+        cmocka_unit_test(test_a_sink_that_stands_still_starves_nobody),
         cmocka_unit_test(test_cancel_from_another_thread_ends_the_call),
         cmocka_unit_test(test_arguments_are_checked),
         cmocka_unit_test(test_node_statuses_tell_what_each_node_holds),

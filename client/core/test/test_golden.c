@@ -82,9 +82,10 @@ static const struct story stories[] = {
      "keys are had elsewhere. When the time is over it is asked again, and refuses once more.",
      .nodes = {USUAL, USUAL, {SIM_PUSHES_BACK, 2 * MB, 20000}, USUAL}, .key_count = 40, .required = 40, .primaries = 4},
     {"budget_full",
-     "There is room for three symbols. No more is ever asked for than there is room; as one symbol is taken, the next\n"
-     "is asked for.",
-     .nodes = {USUAL, USUAL, USUAL, USUAL}, .key_count = 10, .required = 10, .primaries = 4, .budget_bytes = 3 * 65536},
+     "There is room for four symbols, of which a retrieval leaves one to others. No more is ever asked for than there "
+     "is\n"
+     "room; as one symbol is taken, the next is asked for.",
+     .nodes = {USUAL, USUAL, USUAL, USUAL}, .key_count = 10, .required = 10, .primaries = 4, .budget_bytes = 4 * 65536},
     {"partition_heals",
      "Node 0 cannot be reached from 50 to 400 ms. What waits for it goes elsewhere. Its first request runs on, and\n"
      "others are asked for its keys too when they have nothing else to do. When node 0 is back, what it sent is taken\n"

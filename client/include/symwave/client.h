@@ -2,9 +2,9 @@
  * The client: retrieves symbols from many nodes and stores them there.
  *
  * A client owns a fixed number of threads (one for the network, and options.workers for hashing), its connections, and
- * one byte budget that all its work shares. All functions may be called from any thread. Sinks, sources, local stores,
- * progress functions and all other callbacks are called on the thread that called the retrieval or the store, one at a
- * time.
+ * one byte budget that all its work shares, of which no call may have all. All functions may be called from any thread.
+ * Sinks, sources, local stores, progress functions and all other callbacks are called on the thread that called the
+ * retrieval or the store, one at a time.
  */
 #ifndef SYMWAVE_CLIENT_H
 #define SYMWAVE_CLIENT_H
