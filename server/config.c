@@ -316,7 +316,7 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
 /* The options of the table, with bounds and defaults in their texts. */
 static const struct argp_option *make_options(void)
 {
-    static struct argp_option options[KEYS_MAX + CONFIG_GROUPS + 5];
+    static struct argp_option options[KEYS_MAX + CONFIG_GROUPS + 6];
     static char texts[KEYS_MAX][360];
     size_t count = 0;
     for (size_t i = 0; i < sw_config_key_count && i < KEYS_MAX; i++) {
@@ -330,6 +330,9 @@ static const struct argp_option *make_options(void)
                                                 .flags = key->type == CONFIG_BOOL ? OPTION_ARG_OPTIONAL : 0,
                                                 .doc = texts[i],
                                                 .group = (int)key->group};
+        /* What many type; by itself it would be taken for an abbreviation of another. */
+        if (strcmp(key->name, "node-id") == 0)
+            options[count++] = (struct argp_option){.name = "id", .flags = OPTION_ALIAS | OPTION_HIDDEN};
     }
     options[count++] = (struct argp_option){.doc = "Configuration:", .group = CONFIG_GROUPS};
     options[count++] = (struct argp_option){.name = "config",

@@ -65,7 +65,8 @@ static void write_transfer(char *text, size_t size, const struct sw_progress *pr
     length = strlen(text);
     write_rest(text + length, size - length, (double)progress->symbols, (double)total, progress->elapsed_us);
     length = strlen(text);
-    snprintf(text + length, size - length, ", wave %u, %u requests", progress->wave, progress->requests);
+    snprintf(text + length, size - length, ", wave %u, %u %s", progress->wave, progress->nodes,
+             progress->nodes == 1 ? "node" : "nodes");
 }
 
 /* A stage that only this machine works on. */

@@ -151,6 +151,7 @@ struct sw_wave_stats {
     uint64_t late_found;                  /* delivered though the lease was out */
     uint64_t leases_out, leases_lapsed;   /* keys whose lease ran out; lapsed */
     uint32_t requests_in_flight;
+    uint32_t nodes_in_flight;  /* that have requests in flight */
     uint32_t keys_outstanding; /* asked of nodes, within their lease, or being delivered */
     uint32_t keys_late;        /* asked, all of their leases being out */
     uint32_t wave_count;

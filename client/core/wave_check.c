@@ -183,7 +183,7 @@ static const char *check_entries(const struct sw_wave_engine *engine, const stru
 
 static const char *check_requests(const struct sw_wave_engine *engine)
 {
-    uint32_t in_flight = 0, probes = 0, held = 0, holders = 0, open = 0;
+    uint32_t in_flight = 0, nodes_in_flight = 0, probes = 0, held = 0, holders = 0, open = 0;
 
     for (uint32_t slot = 0; slot < engine->slots; slot++) {
         const struct wave_request *request = &engine->requests[slot];
@@ -203,8 +203,11 @@ static const char *check_requests(const struct sw_wave_engine *engine)
     for (uint32_t i = 0; i < engine->key_count; i++)
         for (uint32_t lease = 0; lease < WAVE_LEASES; lease++)
             holders += engine->states[i].holders[lease];
-    for (uint32_t n = 0; n < sw_route_table_count(engine->table); n++)
+    for (uint32_t n = 0; n < sw_route_table_count(engine->table); n++) {
         open += engine->nodes[n].open;
+        nodes_in_flight += engine->nodes[n].in_flight > 0;
+    }
+    MUST(nodes_in_flight == engine->stats.nodes_in_flight);
     MUST(held == holders && held == open);
     MUST(in_flight == engine->stats.requests_in_flight);
     MUST(in_flight + engine->free_count == engine->slots);

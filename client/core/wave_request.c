@@ -138,7 +138,7 @@ void sw_wave_request_send(struct sw_wave_engine *engine, uint32_t node_index, ui
     if (node->open == 0)
         node->last_us = engine->now_us;
     node->open += key_count;
-    node->in_flight++;
+    engine->stats.nodes_in_flight += node->in_flight++ == 0;
     sw_wave_rate_expect(engine, node_index);
     engine->keys_asked += key_count;
     engine->probes += request->probe;
@@ -317,7 +317,7 @@ void sw_wave_request_ended(struct sw_wave_engine *engine, const struct sw_wave_e
     sw_budget_release(engine->budget, request->reserved_bytes);
     engine->reserved_bytes -= request->reserved_bytes;
     engine->free_slots[engine->free_count++] = slot_of(engine, request);
-    node->in_flight--;
+    engine->stats.nodes_in_flight -= --node->in_flight == 0;
     engine->probes -= request->probe;
     engine->stats.requests_in_flight--;
     request->id = 0;

@@ -231,6 +231,7 @@ static void tell_progress(struct retrieval *retrieval)
         .bytes = stats->bytes_delivered,
         .wave = stats->wave_count > 0 ? stats->wave_count - 1 : 0,
         .requests = stats->requests_in_flight,
+        .nodes = stats->nodes_in_flight,
         .elapsed_us = sw_clock_us() - retrieval->started_us,
     };
     pthread_mutex_unlock(&retrieval->client->lock);

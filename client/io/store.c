@@ -83,6 +83,21 @@ void sw_store_replica_done(struct store_run *run, struct stored *symbol, struct 
     value_done(run, symbol);
 }
 
+void sw_store_request_sent(struct store_run *run, uint32_t index)
+{
+    struct store_node *node = &run->node[index];
+    run->requests++;
+    run->nodes_at_work += node->requests++ == 0;
+    node->report.requests++;
+    run->report.requests++;
+}
+
+void sw_store_request_ended(struct store_run *run, uint32_t index)
+{
+    run->requests--;
+    run->nodes_at_work -= --run->node[index].requests == 0;
+}
+
 void sw_store_note_failure(struct store_run *run, uint32_t index, const char *text)
 {
     struct peer *peer = run->nodes->peers[index];
@@ -137,11 +152,13 @@ static void tell_progress(struct store_run *run, uint64_t *next_us)
         return;
     *next_us = now + (uint64_t)run->options.progress_interval_ms * 1000;
     pthread_mutex_lock(&run->lock);
-    struct sw_progress progress = {
-        .symbols = run->symbols_done, .bytes = run->bytes_done, .elapsed_us = now - run->started_us};
-    progress.requests = sw_store_asks_in_flight(run);
-    for (const struct store_stream *stream = run->streams; stream; stream = sw_store_stream_next(stream))
-        progress.requests++;
+    const struct sw_progress progress = {
+        .symbols = run->symbols_done,
+        .bytes = run->bytes_done,
+        .requests = run->requests,
+        .nodes = run->nodes_at_work,
+        .elapsed_us = now - run->started_us,
+    };
     pthread_mutex_unlock(&run->lock);
     run->options.progress(&progress, run->options.progress_data);
 }

@@ -52,6 +52,7 @@ struct store_node {
     struct store_ask *collecting; /* takes symbols with ask_first; NULL: the next symbol begins one */
     uint64_t down_until_us;       /* not tried before */
     uint32_t failures;            /* in a row */
+    uint32_t requests;            /* under way */
     struct sw_report_node report;
 };
 
@@ -82,6 +83,7 @@ struct store_run {
     bool cancelled;
     struct sw_store_report report; /* counts */
     uint64_t symbols_done, bytes_done;
+    uint32_t requests, nodes_at_work; /* under way; nodes that have some */
 };
 
 /* A node has answered for a symbol, or has failed to. Under the store's lock. */
@@ -89,6 +91,10 @@ void sw_store_replica_done(struct store_run *run, struct stored *symbol, struct 
 
 /* Gives up one reference to a symbol's bytes. Any thread, any lock held. */
 void sw_store_value_unref(struct stored_value *value);
+
+/* A request to a node was sent; has ended. Under the store's lock. */
+void sw_store_request_sent(struct store_run *run, uint32_t node);
+void sw_store_request_ended(struct store_run *run, uint32_t node);
 
 /* Notes the first failure of the store and the node's last one. Under the store's lock. */
 void sw_store_note_failure(struct store_run *run, uint32_t node, const char *text);
@@ -130,8 +136,5 @@ void sw_store_asks_send(struct store_run *run);
 void sw_store_asks_cancel_slow(struct store_run *run, uint64_t now_us);
 void sw_store_asks_give_up(struct store_run *run);
 uint32_t sw_store_asks_in_flight(const struct store_run *run);
-
-/* The stream after one in the list of those that have not ended. */
-const struct store_stream *sw_store_stream_next(const struct store_stream *stream);
 
 #endif

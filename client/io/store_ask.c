@@ -122,6 +122,8 @@ static void ask_remove(struct store_ask *ask)
     while (*at != ask)
         at = &(*at)->next;
     *at = ask->next;
+    if (ask->call)
+        sw_store_request_ended(run, ask->node);
     if (run->node[ask->node].collecting == ask)
         run->node[ask->node].collecting = NULL;
 }
@@ -206,8 +208,7 @@ static void ask_send(struct store_ask *ask)
         ask_free(ask);
         return;
     }
-    run->node[ask->node].report.requests++;
-    run->report.requests++;
+    sw_store_request_sent(run, ask->node);
 }
 
 static struct store_ask *ask_begin(struct store_run *run, uint32_t node)

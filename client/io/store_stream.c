@@ -198,6 +198,7 @@ static void ended(struct sw_task *task)
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
+    sw_store_request_ended(run, stream->node);
     if (run->node[stream->node].open == stream)
         run->node[stream->node].open = NULL;
     for (; stream->sent < stream->symbols.count; stream->sent++)
@@ -242,8 +243,7 @@ static struct store_stream *stream_open(struct store_run *run, uint32_t node)
     stream->next = run->streams;
     run->streams = stream;
     run->node[node].open = stream;
-    run->node[node].report.requests++;
-    run->report.requests++;
+    sw_store_request_sent(run, node);
     return stream;
 }
 
@@ -311,11 +311,6 @@ void sw_store_streams_give_up(struct store_run *run)
         stream->given_up = true;
         sw_rpc_client_cancel(stream->call);
     }
-}
-
-const struct store_stream *sw_store_stream_next(const struct store_stream *stream)
-{
-    return stream->next;
 }
 
 bool sw_store_streams_are_due(const struct store_run *run)

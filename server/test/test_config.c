@@ -70,6 +70,14 @@ static void assert_refused(char **argv, const char *part)
         fail_msg("exit status %d instead of 2, or no \"%s\" in: %s", status, part, text);
 }
 
+static void test_id_is_the_node_id_and_no_abbreviation(void **state)
+{
+    (void)state;
+    struct sw_config config = parse(ARGS("--data", "/tmp/x", "--id", "n7", "--listen", "127.0.0.1:0"));
+    assert_string_equal(config.node_id, "n7");
+    sw_config_clear(&config);
+}
+
 static void test_three_options_are_enough(void **state)
 {
     (void)state;
@@ -352,6 +360,7 @@ static void test_help_and_version_go_to_standard_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_id_is_the_node_id_and_no_abbreviation),
         cmocka_unit_test(test_three_options_are_enough),
         cmocka_unit_test(test_symbols_of_a_store_follow_the_size_of_a_message),
         cmocka_unit_test(test_every_option_is_taken),

@@ -132,6 +132,7 @@ struct sw_progress {
     uint64_t elapsed_us;
     enum sw_stage stage;
     uint64_t bytes_total; /* that bytes will come to; 0 where it is not known */
+    uint32_t nodes;       /* at work: with requests in flight */
 };
 
 /* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */

@@ -46,6 +46,7 @@ class Progress:
     bytes_total: int
     wave: int
     requests: int
+    nodes: int
     seconds: float
 
 
@@ -112,7 +113,7 @@ class _Callbacks:
         def tell(progress, _):
             now = progress.contents
             function(Progress(now.symbols, now.symbols_total, now.bytes, now.bytes_total, now.wave, now.requests,
-                              now.elapsed_us / 1e6))
+                              now.nodes, now.elapsed_us / 1e6))
 
         return self.wrap(_library.PROGRESS, tell)
 

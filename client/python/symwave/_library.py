@@ -24,7 +24,8 @@ class Symbol(Structure):
 
 class Progress(Structure):
     _fields_ = [("symbols", c_uint64), ("symbols_total", c_uint64), ("bytes", c_uint64), ("wave", c_uint32),
-                ("requests", c_uint32), ("elapsed_us", c_uint64), ("stage", c_int), ("bytes_total", c_uint64)]
+                ("requests", c_uint32), ("elapsed_us", c_uint64), ("stage", c_int), ("bytes_total", c_uint64),
+                ("nodes", c_uint32)]
 
 
 TAKE = CFUNCTYPE(c_int, POINTER(Symbol), POINTER(Error), c_void_p)
