@@ -18,6 +18,7 @@ bool sw_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t un
         pthread_cond_wait(cond, lock);
         return true;
     }
-    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-    return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
+    uint64_t machine_us = sw_clock_machine_us(until_us);
+    struct timespec until = {.tv_sec = (time_t)(machine_us / 1000000), .tv_nsec = (long)(machine_us % 1000000) * 1000};
+    return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT || sw_clock_us() < until_us;
 }

@@ -118,16 +118,20 @@ cmp "$fresh/tmp/file" "$fresh/tmp/again" && pass "the file is the same" || fail 
 
 # From the guide and the examples, as they are installed, with the guide's own command.
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$fresh/usr/share/doc/libsymwave-dev/guide.md" |
-    awk -v folder="$fresh/tmp" '/^\/\* [a-z]+ NODES/ { file = folder "/" $2 ".c" } { print >file }'
-for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
+    awk -v folder="$fresh/tmp" '/^\/\* [a-z]+( NODES|:)/ { file = folder "/" $2 ".c" } { print >file }'
+for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/tmp/liars.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
     name=$(basename -- "$source" .c)
-    capture in_root sh -c "cc -Wall -Werror -o /tmp/$name ${source#"$fresh"} \$(pkg-config --cflags --libs symwave)"
+    package=symwave
+    [[ $name != liars ]] || package=symwave-testing
+    capture in_root sh -c "cc -Wall -Werror -o /tmp/$name ${source#"$fresh"} \$(pkg-config --cflags --libs $package)"
     equal "$name builds against the library" 0 "$status"
 done
 capture in_root /tmp/first $nodes hello
 equal "the guide's first program runs" "0 GncwzCSyFgkKaKFKQG7cA6EwHsnJ4s65w1pRtMpMvEpn: hello" "$status $out"
 capture in_root /tmp/own_cache $nodes "${out%%:*}"
 equal "so does an example" "0 1 from nodes, 0 from the cache 0 from nodes, 1 from the cache" "$status ${out//$'\n'/ }"
+capture in_root /tmp/liars
+contains "and the guide's test of a program" "3 of 3 found though 5 of 6 nodes lie" "$out"
 capture in_root symwaved stats --config /etc/symwave/symwaved.yaml --json
 equal "stats of the node that runs" "0 true" "$status $(jq -r .running <<<"$out")"
 stop

@@ -12,13 +12,13 @@ cd -- "$work_folder"
 start_node node-1 127.0.0.1:0
 printf 'nodes:\n- id: node-1\n  address: %s\n' "$node_address" >nodes.yaml
 
-# program NAME: the guide's program whose first line names it, built.
+# program NAME [OPTION]: the guide's program whose first line names it, built.
 program() {
-    awk -v name="/* $1 " '/^```c$/ {inside = 1; getline; mine = index($0, name) == 1}
+    awk -v name="/* $1" '/^```c$/ {inside = 1; getline; mine = index($0, name) == 1}
         /^```$/ {inside = 0}
         inside && mine' "$pages/guide.md" >"$1.c"
     "${SYMWAVE_CC:?}" -Wall -Wextra -Werror -I "$root/client/include" -o "$1" "$1.c" \
-        -L "$bin/../lib" -Wl,-rpath,"$bin/../lib" -lsymwave
+        -L "$bin/../lib" -Wl,-rpath,"$bin/../lib" "${@:2}" -lsymwave
 }
 
 for option in $(sed -n 's/^    symwaved //p' "$pages/guide.md" | grep -oE -- '--[a-z-]+'); do
@@ -40,6 +40,11 @@ capture ./total nodes.yaml "$key"
 equal "the second program counts" "0 5 bytes, 0 symbols missing" "$status $out"
 capture ./total nodes.yaml "$key" "${key/?/2}"
 equal "and says what is missing" "1 5 bytes, 1 symbols missing" "$status $out"
+
+program liars -lsymwave-testing
+capture ./liars
+equal "the test with liars prints what the guide says" \
+    "0 $(grep -A 2 -F '$ ./liars' "$pages/guide.md" | tail -n 2 | sed 's/^    //')" "$status $out"
 
 for name in $(grep -oE '\bSW_[A-Z_]+ = [0-9]+' "$root/client/include/symwave/status.h" | cut -d ' ' -f 1); do
     contains "errors.md has $name" "| \`$name\` |" "$(<"$pages/errors.md")"

@@ -3,14 +3,10 @@
 #include "client/core/test/sim_world.h"
 #include "client/core/wave_internal.h"
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 const char *sim_kind_name(enum sim_kind kind)
 {
@@ -102,8 +98,7 @@ void sim_fail(const struct sim *sim, const char *what, const char *file, int lin
             " required, step %" PRIu64 ", %" PRIu64 " us\n",
             what, options->seed, options->node_count, options->key_count, options->required, sim->result.steps,
             sim->now_us);
-    _fail(file, line);
-    abort();
+    sim_end_test(file, line);
 }
 
 static void on_send(struct sim *sim, const struct sw_wave_action *action)
@@ -317,7 +312,7 @@ struct sim_result sim_run(const struct sim_options *options)
     sim_world_make(&sim);
     sim.engine = sw_wave_engine_new(&options->wave, sim.keys, options->key_count, options->required, "task", sim.table,
                                     sim.health, &sim.budget);
-    assert_non_null(sim.engine);
+    SIM_NEEDS(sim.engine);
     if (options->network.on && options->network.ideal)
         sim.result.ideal_us = sim_network_ideal_us(&sim);
     sim_trace_world(&sim);

@@ -8,14 +8,10 @@
  */
 #include "client/core/test/sim_world.h"
 #include "client/core/wave_internal.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static size_t hash_of(const struct sim *sim, sw_wave_request id)
 {
@@ -37,13 +33,13 @@ static struct sim_request *add_request(struct sim *sim, const struct sw_wave_act
     if (sim->request_count == sim->request_size) {
         sim->request_size = sim->request_size * 2 + 64;
         sim->requests = realloc(sim->requests, sim->request_size * sizeof(*sim->requests));
-        assert_non_null(sim->requests);
+        SIM_NEEDS(sim->requests);
     }
     if ((sim->request_count + 1) * 2 > sim->request_table_size) {
         sim->request_table_size = sim->request_table_size ? sim->request_table_size * 2 : 128;
         free(sim->request_table);
         sim->request_table = calloc(sim->request_table_size, sizeof(*sim->request_table));
-        assert_non_null(sim->request_table);
+        SIM_NEEDS(sim->request_table);
         for (uint32_t i = 0; i < sim->request_count; i++)
             table_put(sim, i);
     }
@@ -56,7 +52,7 @@ static struct sim_request *add_request(struct sim *sim, const struct sw_wave_act
                                     .sent_us = sim->now_us,
                                     .last_us = sim->now_us,
                                     .next = SIM_NONE};
-    assert_non_null(request->keys);
+    SIM_NEEDS(request->keys);
     memcpy(request->keys, action->keys, action->key_count * sizeof(*request->keys));
     table_put(sim, (uint32_t)(request - sim->requests));
     return request;

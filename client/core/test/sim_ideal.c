@@ -6,14 +6,10 @@
  * level. Source: Dinic, Algorithm for solution of a problem of maximum flow in networks, 1970.
  */
 #include "client/core/test/sim_ideal.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct group {
     const uint32_t *nodes; /* sorted, SIM_IDEAL_NONE last */
@@ -37,7 +33,7 @@ struct graph {
 static void *make(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
-    assert_non_null(memory);
+    SIM_NEEDS(memory);
     return memory;
 }
 

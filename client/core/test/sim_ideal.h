@@ -6,6 +6,17 @@
 #define SW_TEST_SIM_IDEAL_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a simulation cannot do without, such as memory. */
+#define SIM_NEEDS(condition)                                                                                           \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: the simulation needs %s\n", __FILE__, __LINE__, #condition);                       \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
 
 #define SIM_IDEAL_NONE UINT32_MAX
 

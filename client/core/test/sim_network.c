@@ -8,12 +8,8 @@
  */
 #include "client/core/test/sim_ideal.h"
 #include "client/core/test/sim_world.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define RETRANSMISSION_US 200000
 #define RESTART_US        300000
@@ -54,7 +50,7 @@ void sim_network_make(struct sim *sim)
     const struct sim_network *network = network_of(sim);
     uint32_t count = sim->options.node_count, *order = malloc(count * sizeof(*order)), next = 0;
 
-    assert_non_null(order);
+    SIM_NEEDS(order);
     for (uint32_t n = 0; n < count; n++) {
         struct sim_node *node = &sim->nodes[n];
         uint64_t spread_us = network->round_trip_us_max - network->round_trip_us_min;
@@ -410,7 +406,7 @@ uint64_t sim_network_ideal_us(const struct sim *sim)
     struct sim_ideal_node *ideal = calloc(nodes, sizeof(*ideal));
     uint32_t *usable = malloc((size_t)keys * k * sizeof(*usable));
 
-    assert_true(ideal && usable);
+    SIM_NEEDS(ideal && usable);
     for (uint32_t n = 0; n < nodes; n++) {
         const struct sim_node *node = &sim->nodes[n];
         bool gives_none = node->trouble == SIM_DENYING || node->trouble == SIM_LYING || node->trouble == SIM_REFUSING ||

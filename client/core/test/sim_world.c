@@ -1,19 +1,15 @@
 /* The simulated world: nodes, keys, values, who holds what, and what happens when. */
 #include "client/core/test/sim_world.h"
 #include "common/blake3.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 static void *make(size_t count, size_t size)
 {
     void *memory = calloc(count ? count : 1, size);
-    assert_non_null(memory);
+    SIM_NEEDS(memory);
     return memory;
 }
 
@@ -65,7 +61,7 @@ void sim_schedule_at(struct sim *sim, uint64_t at_us, struct sim_event event)
     if (sim->event_count == sim->event_size) {
         sim->event_size = sim->event_size * 2 + 64;
         sim->events = realloc(sim->events, sim->event_size * sizeof(*sim->events));
-        assert_non_null(sim->events);
+        SIM_NEEDS(sim->events);
     }
     size_t at = sim->event_count++;
     while (at > 0 && sim->events[(at - 1) / 2].at_us > event.at_us) {
@@ -230,7 +226,7 @@ void sim_world_make(struct sim *sim)
     for (uint32_t i = 0; i < options->node_count; i++)
         places[i] = sim->nodes[i].place;
     sim->table = sw_route_table_new(places, options->node_count);
-    assert_non_null(sim->table);
+    SIM_NEEDS(sim->table);
     free(places);
     for (uint32_t key = 0; key < options->key_count; key++)
         make_key(sim, key);

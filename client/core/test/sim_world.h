@@ -12,6 +12,7 @@
 #define SW_TEST_SIM_WORLD_H
 
 #include "client/core/test/sim.h"
+#include "client/core/test/sim_ideal.h"
 
 #define SIM_VALUE_BYTES_MAX 64
 #define SIM_NONE            UINT32_MAX
@@ -154,6 +155,8 @@ struct sim {
             sim_fail(sim, #condition, __FILE__, __LINE__);                                                             \
     } while (0)
 void sim_fail(const struct sim *sim, const char *what, const char *file, int line);
+/* Ends the running test, or the process where there is none. In sim_fail.c, or where a library has its own. */
+_Noreturn void sim_end_test(const char *file, int line);
 
 /* sim_world.c */
 uint64_t sim_random(struct sim *sim, uint64_t below);
