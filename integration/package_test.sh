@@ -118,7 +118,7 @@ cmp "$fresh/tmp/file" "$fresh/tmp/again" && pass "the file is the same" || fail 
 
 # From the guide and the examples, as they are installed, with the guide's own command.
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$fresh/usr/share/doc/libsymwave-dev/guide.md" |
-    awk -v folder="$fresh/tmp" '/^\/\* [a-z]+( NODES|:)/ { file = folder "/" $2 ".c" } { print >file }'
+    awk -v folder="$fresh/tmp" '/^\/\* [a-z]+( NODES|:)/ { name = $2; sub(":", "", name); file = folder "/" name ".c" } { print >file }'
 for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/tmp/liars.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
     name=$(basename -- "$source" .c)
     package=symwave
@@ -156,7 +156,7 @@ rm "$fresh/tmp/again"
 capture in_root symwave --nodes $nodes get /tmp/layout.json --out /tmp/again
 equal "what was stored before is there" 0 "$status"
 stop
-capture in_root dpkg --remove symwaved symwave libsymwave-dev libsymwave0
+capture in_root dpkg --remove symwaved symwave libsymwave-dev libsymwave-testing0 libsymwave-rocksdb0 libsymwave0
 equal "the packages are removed" 0 "$status"
 capture in_root dpkg --purge symwaved
 equal "the node is purged" 0 "$status"

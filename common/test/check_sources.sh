@@ -21,7 +21,7 @@ only_in() {
     done
 }
 
-only_in 'rocksdb/' server/store_rocksdb_core.h
+only_in 'rocksdb/' server/store_rocksdb_core.h client/rocksdb/rocksdb_store.c
 only_in 'grpc/[a-z_]*\.h' common/rpc_core.h
 only_in 'grpcpp?/' common/rpc_core.h
 only_in 'cyaml/' common/node_list_yaml.c server/config_yaml.c
