@@ -144,6 +144,12 @@ static void on_cancel(struct sw_wave_engine *engine, const struct sw_wave_event 
         sw_wave_finish(engine, event->status);
 }
 
+static void on_close(struct sw_wave_engine *engine, const struct sw_wave_event *event)
+{
+    (void)event;
+    engine->closing = true;
+}
+
 static void (*const handlers[])(struct sw_wave_engine *, const struct sw_wave_event *) = {
     [SW_WAVE_START] = on_start,
     [SW_WAVE_SYMBOL] = on_symbol,
@@ -157,6 +163,7 @@ static void (*const handlers[])(struct sw_wave_engine *, const struct sw_wave_ev
     [SW_WAVE_ENDED] = sw_wave_request_ended,
     [SW_WAVE_TICK] = on_tick,
     [SW_WAVE_CANCEL] = on_cancel,
+    [SW_WAVE_CLOSE] = on_close,
 };
 
 struct sw_wave_actions sw_wave_step(struct sw_wave_engine *engine, const struct sw_wave_event *event)
@@ -187,7 +194,7 @@ uint64_t sw_wave_deadline(const struct sw_wave_engine *engine)
 {
     if (engine->phase != WAVE_NETWORK)
         return UINT64_MAX;
-    uint64_t wake_us = sw_wave_waits_for_nodes(engine) ? engine->wake_us : UINT64_MAX;
+    uint64_t wake_us = !engine->closing && sw_wave_waits_for_nodes(engine) ? engine->wake_us : UINT64_MAX;
     return engine->overdue_us < wake_us ? engine->overdue_us : wake_us;
 }
 
@@ -205,6 +212,11 @@ struct sw_wave_tail_symbol sw_wave_tail_at(const struct sw_wave_engine *engine, 
 {
     uint64_t first = engine->tail_seen - sw_wave_tail_count(engine);
     return engine->tail[(first + index) % engine->tail_size];
+}
+
+sw_wave_request sw_wave_last_request(const struct sw_wave_engine *engine)
+{
+    return engine->request_seq > 0 ? sw_wave_next_request(engine) : 0;
 }
 
 bool sw_wave_is_done(const struct sw_wave_engine *engine)

@@ -77,6 +77,8 @@ enum sw_wave_event_type {
     SW_WAVE_TICK,   /* the time that sw_wave_deadline told has come, or budget was given back elsewhere; what waits on
                        the driver's side has been told. Leases are looked at now, and then only */
     SW_WAVE_CANCEL, /* the caller gives up: status is SW_CANCELLED or SW_DEADLINE_EXCEEDED */
+    SW_WAVE_CLOSE,  /* nothing more is to be asked: DONE comes, with SW_CANCELLED unless all is there, once nothing
+                       outstanding is within its lease */
 };
 
 struct sw_wave_event {
@@ -201,6 +203,9 @@ struct sw_wave_tail_symbol {
  */
 uint32_t sw_wave_tail_count(const struct sw_wave_engine *engine);
 struct sw_wave_tail_symbol sw_wave_tail_at(const struct sw_wave_engine *engine, uint32_t index);
+
+/* The highest number that a request has had, or more; 0 before the first. */
+sw_wave_request sw_wave_last_request(const struct sw_wave_engine *engine);
 
 bool sw_wave_is_done(const struct sw_wave_engine *engine);
 const struct sw_wave_stats *sw_wave_stats(const struct sw_wave_engine *engine);

@@ -218,6 +218,7 @@ struct sw_wave_engine {
     struct sw_budget *budget;
 
     enum wave_phase phase;
+    bool closing; /* nothing more is asked */
     uint64_t now_us;
 
     struct wave_key *states;

@@ -438,6 +438,12 @@ void sw_wave_pump(struct sw_wave_engine *engine)
 {
     const uint32_t *counts = engine->counts;
 
+    if (engine->closing) {
+        engine->wants_budget = false;
+        if (engine->asked[WAVE_LEASE_RUNNING] + counts[WAVE_KEY_DELIVERING] == 0)
+            sw_wave_finish(engine, SW_CANCELLED);
+        return;
+    }
     sw_wave_wake(engine);
     fill_window(engine);
     engine->wants_budget = false;

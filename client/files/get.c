@@ -1,6 +1,6 @@
 /* sw_get_file: symbols from nodes, source symbols first, and not one more than it takes. */
 #include "client/files/rebuild.h"
-#include "client/files/report_merge.h"
+#include "client/io/report_merge.h"
 #include "common/memory.h"
 
 /* A get's calls, one after the other, are one to its trace. */

@@ -130,6 +130,8 @@ enum sw_status sw_client_set_nodes(struct sw_client *client, const struct sw_nod
         struct node_set *replaced = client->nodes;
         sw_node_set_take_health(set, replaced);
         client->nodes = set;
+        for (struct retrieval *other = client->retrievals; other; other = sw_retrieval_next(other))
+            sw_retrieval_nodes_changed(other);
         pthread_mutex_unlock(&client->lock);
         sw_node_set_unref(replaced);
     }

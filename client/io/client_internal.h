@@ -69,6 +69,8 @@ void sw_client_budget_freed(struct sw_client *client, const struct retrieval *ex
 /* Makes a retrieval look at its engine soon. Under the client's lock. In retrieve.c. */
 void sw_retrieval_poke(struct retrieval *retrieval);
 bool sw_retrieval_wants_budget(const struct retrieval *retrieval);
+/* Tells a retrieval that the client's nodes are others now. Under the client's lock. */
+void sw_retrieval_nodes_changed(struct retrieval *retrieval);
 struct retrieval *sw_retrieval_next(const struct retrieval *retrieval);
 
 /* ---- cancelling: in cancel.c ---- */

@@ -117,6 +117,19 @@ out:
     return sw_error_set(error, status, "no memory for %zu nodes", count);
 }
 
+bool sw_node_set_is_same(const struct node_set *a, const struct node_set *b)
+{
+    return a->count == b->count && memcmp(a->peers, b->peers, a->count * sizeof(struct peer *)) == 0;
+}
+
+bool sw_node_set_has(const struct node_set *set, const struct peer *peer)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->peers[i] == peer)
+            return true;
+    return false;
+}
+
 void sw_node_set_take_health(struct node_set *set, const struct node_set *old)
 {
     for (uint32_t i = 0, at = 0; i < set->count; i++) {

@@ -11,6 +11,11 @@
 enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct node_set *old, struct node_set **set,
                                struct sw_error *error);
 
+/* Whether two sets have the same nodes, where one was made with the other as old, or with one like it. */
+bool sw_node_set_is_same(const struct node_set *a, const struct node_set *b);
+/* Whether a set has the peer. */
+bool sw_node_set_has(const struct node_set *set, const struct peer *peer);
+
 /* Copies what is known of the nodes' health. Under the client's lock. */
 void sw_node_set_take_health(struct node_set *set, const struct node_set *old);
 

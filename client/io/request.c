@@ -3,6 +3,7 @@
  * a task: hashed, judged by the engine, and passed on or dropped.
  */
 #include "client/io/messages.h"
+#include "client/io/node_set.h"
 #include "client/io/retrieval.h"
 #include "common/blake3.h"
 #include "common/memory.h"
@@ -443,6 +444,17 @@ void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, enum sw_t
             sw_retrieval_note_error(retrieval, request->node, "sent what it was not asked for");
         sw_rpc_client_cancel(request->call);
         return;
+    }
+}
+
+void sw_request_drop_gone(struct retrieval *retrieval, const struct node_set *nodes)
+{
+    for (struct request *request = retrieval->requests; request; request = request->next) {
+        if (request->aborted || sw_node_set_has(nodes, retrieval->nodes->peers[request->node]))
+            continue;
+        request->aborted = true;
+        request->why_aborted = SW_TRACE_CANCELLED;
+        sw_rpc_client_cancel(request->call);
     }
 }
 

@@ -19,18 +19,30 @@ struct proofs;
 struct retrieval {
     /* constant once it runs */
     struct sw_client *client;
-    struct node_set *nodes;
     struct sw_retrieve_options options;
     const struct sw_sink *sink;
-    const struct sw_key *keys; /* distinct */
-    struct sw_key *keys_copy;  /* what keys points to where the caller's list had duplicates */
-    uint32_t *caller_index;    /* of each key in the caller's list; NULL where they are the same */
-    uint32_t key_count;
     uint64_t keys_duplicate;
+    uint64_t keys_total; /* distinct */
     uint64_t started_us;
     uint64_t deadline_us;
     struct sw_timer timer;
     struct cancel_hook cancel_hook;
+
+    /*
+     * Constant during a leg. When the client's nodes change, the engine is closed, and the keys that are not there yet
+     * go into another leg, with an engine on the new nodes.
+     */
+    struct node_set *nodes;
+    const struct sw_key *keys; /* distinct */
+    struct sw_key *keys_copy;  /* what keys points to where it is not the caller's list */
+    uint32_t *caller_index;    /* of each key in the caller's list; NULL where they are the same */
+    uint32_t key_count;
+    struct earlier_legs {
+        uint32_t count;
+        struct sw_report *report;         /* of all of them; NULL without memory */
+        uint64_t delivered, local, bytes; /* symbols in the sink, and those of them from the local store */
+        sw_wave_request trace_ids;        /* the highest that was told */
+    } before;
 
     atomic_bool over; /* what still comes is not worth looking at; set with done, read by any thread */
 
@@ -41,8 +53,10 @@ struct retrieval {
     struct delivery *first_delivery, **last_delivery;
     bool timer_set; /* the timer is armed, or its task queued or running */
     uint64_t timer_at_us;
-    bool cancelled; /* by the caller */
-    bool done;      /* the engine said so */
+    bool cancelled;     /* by the caller */
+    bool nodes_changed; /* since the leg began */
+    bool closing;       /* the engine was told to come to an end, for that */
+    bool done;          /* the engine said so */
     enum sw_status status;
     struct sw_error error;                   /* the sink's */
     uint32_t local_first, local_count;       /* keys to ask of the local store; count 0: none */
@@ -144,6 +158,8 @@ void sw_retrieval_tell_news(struct retrieval *retrieval);
 bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *send);
 /* Cancels the request of a number, if it is still in flight. Under the client's lock. */
 void sw_request_abort(struct retrieval *retrieval, sw_wave_request id, enum sw_trace_end why);
+/* Gives up requests to nodes that another set has not. Under the client's lock. */
+void sw_request_drop_gone(struct retrieval *retrieval, const struct node_set *nodes);
 /*
  * Tells the engine which requests have brought something since it was last told. Returns whether it knows any as held.
  * Under the client's lock.

@@ -3,7 +3,9 @@
  * progress and waits; the pool's threads, which nothing of the caller's may block, carry out the rest.
  */
 #include "client/io/key_set.h"
+#include "client/io/node_set.h"
 #include "client/io/report_build.h"
+#include "client/io/report_merge.h"
 #include "client/io/retrieval.h"
 #include "common/memory.h"
 #include <string.h>
@@ -38,7 +40,7 @@ static struct sw_wave_options engine_options(const struct retrieval *retrieval, 
         .requests_max = o->requests_max,
         .node_requests_max = o->node_requests_max,
         .window_keys_max = o->window_keys_max,
-        .local_keys_max = own->local ? o->local_keys_max : 0,
+        .local_keys_max = own->local && retrieval->before.count == 0 ? o->local_keys_max : 0,
         .stall_timeout_us = (uint64_t)o->stall_timeout_ms * 1000,
         .down_backoff_us = DOWN_BACKOFF_US,
         .symbol_bytes_guess = o->value_bytes_max < SYMBOL_BYTES_GUESS ? o->value_bytes_max : SYMBOL_BYTES_GUESS,
@@ -184,6 +186,22 @@ struct retrieval *sw_retrieval_next(const struct retrieval *retrieval)
     return retrieval->next;
 }
 
+void sw_retrieval_nodes_changed(struct retrieval *retrieval)
+{
+    retrieval->nodes_changed = !sw_node_set_is_same(retrieval->nodes, retrieval->client->nodes);
+    if (retrieval->nodes_changed && !retrieval->done)
+        sw_retrieval_poke(retrieval);
+}
+
+/* Brings the leg to its end: what nodes that are left have been asked for is waited for as long as it is not late. */
+static void close_leg(struct retrieval *retrieval)
+{
+    struct sw_wave_event close = {.type = SW_WAVE_CLOSE};
+    retrieval->closing = true;
+    sw_request_drop_gone(retrieval, retrieval->client->nodes);
+    sw_retrieval_step(retrieval, &close, NULL, NULL);
+}
+
 static void tick(struct sw_task *task)
 {
     struct sw_timer *timer = (struct sw_timer *)((char *)task - offsetof(struct sw_timer, task));
@@ -191,6 +209,8 @@ static void tick(struct sw_task *task)
     pthread_mutex_lock(&retrieval->client->lock);
     retrieval->timer_set = false;
     bool held = false;
+    if (!retrieval->done && retrieval->nodes_changed && !retrieval->closing)
+        close_leg(retrieval);
     if (!retrieval->done) {
         uint64_t now = sw_clock_us();
         struct sw_wave_event event = {.type = SW_WAVE_TICK};
@@ -226,9 +246,9 @@ static void tell_progress(struct retrieval *retrieval)
 {
     const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
     const struct sw_progress progress = {
-        .symbols = stats->delivered,
-        .symbols_total = stats->required,
-        .bytes = stats->bytes_delivered,
+        .symbols = retrieval->before.delivered + stats->delivered,
+        .symbols_total = retrieval->before.delivered + stats->required,
+        .bytes = retrieval->before.bytes + stats->bytes_delivered,
         .wave = stats->wave_count > 0 ? stats->wave_count - 1 : 0,
         .requests = stats->requests_in_flight,
         .nodes = stats->nodes_in_flight,
@@ -257,6 +277,7 @@ static void run(struct retrieval *retrieval)
     client->retrievals = retrieval;
     struct sw_wave_event start = {.type = SW_WAVE_START};
     sw_retrieval_step(retrieval, &start, NULL, NULL);
+    sw_retrieval_nodes_changed(retrieval); /* before it was in the client's list */
     sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
     pthread_mutex_unlock(&client->lock);
     sw_cancel_attach(retrieval->options.cancel, &retrieval->cancel_hook);
@@ -296,17 +317,30 @@ static void run(struct retrieval *retrieval)
     pthread_mutex_unlock(&client->lock);
 }
 
-static void clear(struct retrieval *retrieval)
+/* Gives back what a leg has of its own; the client's lock is free. */
+static void leg_clear(struct retrieval *retrieval)
 {
     pthread_mutex_lock(&retrieval->client->lock);
     sw_wave_engine_free(retrieval->engine);
+    retrieval->engine = NULL;
     sw_client_budget_freed(retrieval->client, retrieval);
     pthread_mutex_unlock(&retrieval->client->lock);
     for (uint32_t i = 0; retrieval->last_errors && i < retrieval->nodes->count; i++)
         sw_free(retrieval->last_errors[i]);
     sw_free(retrieval->last_errors);
+    retrieval->last_errors = NULL;
     sw_node_set_unref(retrieval->nodes);
+    retrieval->nodes = NULL;
     sw_free(retrieval->proofs);
+    retrieval->proofs = NULL;
+    retrieval->proof_count = 0;
+}
+
+static void clear(struct retrieval *retrieval)
+{
+    if (retrieval->nodes)
+        leg_clear(retrieval);
+    sw_report_free(retrieval->before.report);
     sw_free(retrieval->keys_copy);
     sw_free(retrieval->caller_index);
     pthread_cond_destroy(&retrieval->changed);
@@ -335,11 +369,27 @@ static void init(struct retrieval *retrieval, struct sw_client *client, const st
     sw_cond_init(&retrieval->changed);
 }
 
-/* The engine, on distinct keys. */
+/* The engine of a leg, on its nodes and its keys, of which so many are required. */
+static enum sw_status leg_prepare(struct retrieval *retrieval, uint64_t required, struct sw_error *error)
+{
+    const uint64_t possible = required < retrieval->key_count ? required : retrieval->key_count;
+    const struct sw_wave_options options = engine_options(retrieval, possible);
+    retrieval->last_errors = sw_calloc(retrieval->nodes->count, sizeof(char *));
+    if (retrieval->last_errors)
+        retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)possible,
+                                               retrieval->options.task_id, retrieval->nodes->table,
+                                               retrieval->nodes->health, &retrieval->client->budget);
+    if (!retrieval->engine)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to retrieve %u keys", retrieval->key_count);
+    if (required > possible)
+        sw_wave_require_more(retrieval->engine, (uint32_t)(required - possible));
+    return SW_OK;
+}
+
+/* The first leg, on distinct keys. */
 static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *keys, size_t key_count,
                               struct sw_error *error)
 {
-    struct sw_client *client = retrieval->client;
     size_t distinct = 0;
     enum sw_status status =
         sw_keys_distinct(keys, key_count, &retrieval->keys_copy, &retrieval->caller_index, &distinct, error);
@@ -347,26 +397,104 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
         return status;
     retrieval->keys = retrieval->keys_copy ? retrieval->keys_copy : keys;
     retrieval->key_count = (uint32_t)distinct;
+    retrieval->keys_total = distinct;
     retrieval->keys_duplicate = key_count - distinct;
     uint64_t required = retrieval->options.required;
-    if (required == 0 || required > distinct)
-        required = distinct;
-    const struct sw_wave_options options = engine_options(retrieval, required);
-    retrieval->last_errors = sw_calloc(retrieval->nodes->count, sizeof(char *));
-    if (retrieval->last_errors)
-        retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)required,
-                                               retrieval->options.task_id, retrieval->nodes->table,
-                                               retrieval->nodes->health, &client->budget);
-    if (!retrieval->engine)
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to retrieve %zu keys", key_count);
-    return SW_OK;
+    return leg_prepare(retrieval, required == 0 || required > distinct ? distinct : required, error);
+}
+
+/* ---- legs ---- */
+
+/* Whether the leg ended because it was told to, for other nodes, and for nothing else. */
+static bool was_closed(const struct retrieval *retrieval)
+{
+    return retrieval->closing && retrieval->status == SW_CANCELLED && !retrieval->cancelled;
+}
+
+/* Whether the retrieval goes on with other nodes: its leg was closed for them, or found too little without them. */
+static bool wants_next_leg(const struct retrieval *retrieval)
+{
+    if (retrieval->cancelled || sw_wave_stats(retrieval->engine)->delivered >= retrieval->key_count ||
+        sw_clock_us() >= retrieval->deadline_us)
+        return false;
+    return retrieval->status == SW_SHORT ? retrieval->nodes_changed : was_closed(retrieval);
+}
+
+/* Keeps the keys that are not there yet, in their order. False without memory, and nothing has changed then. */
+static bool keep_missing(struct retrieval *retrieval)
+{
+    uint32_t count = 0;
+    struct sw_key *keys = sw_malloc(retrieval->key_count * sizeof(*keys));
+    uint32_t *index = sw_malloc(retrieval->key_count * sizeof(*index));
+    if (!keys || !index) {
+        sw_free(keys);
+        sw_free(index);
+        return false;
+    }
+    for (uint32_t i = 0; i < retrieval->key_count; i++) {
+        if (sw_wave_key_is_delivered(retrieval->engine, i))
+            continue;
+        keys[count] = retrieval->keys[i];
+        index[count++] = retrieval->caller_index ? retrieval->caller_index[i] : i;
+    }
+    sw_free(retrieval->keys_copy);
+    sw_free(retrieval->caller_index);
+    retrieval->keys = retrieval->keys_copy = keys;
+    retrieval->caller_index = index;
+    retrieval->key_count = count;
+    return true;
+}
+
+/* Begins another leg, with the keys that are not there yet, on the client's nodes as they are now. */
+static enum sw_status next_leg(struct retrieval *retrieval, struct sw_error *error)
+{
+    const struct sw_wave_stats stats = *sw_wave_stats(retrieval->engine);
+    struct earlier_legs *before = &retrieval->before;
+    before->report = sw_report_merge(before->report, sw_report_of_retrieval(retrieval));
+    before->count++;
+    before->delivered += stats.delivered;
+    before->local += stats.found_local;
+    before->bytes += stats.bytes_delivered;
+    before->trace_ids += sw_wave_last_request(retrieval->engine);
+    if (!keep_missing(retrieval))
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to go on with other nodes");
+    leg_clear(retrieval);
+    retrieval->nodes = sw_client_nodes(retrieval->client);
+    retrieval->done = retrieval->closing = retrieval->nodes_changed = false;
+    atomic_store(&retrieval->over, false);
+    sw_log(&retrieval->client->logger, SW_LOG_INFO, "retrieval goes on with other nodes", "found=%llu nodes=%u",
+           (unsigned long long)before->delivered, retrieval->nodes->count);
+    return leg_prepare(retrieval, stats.required - stats.delivered, error);
+}
+
+/* The report of all legs. NULL without memory. */
+static struct sw_report *make_report(struct retrieval *retrieval)
+{
+    struct sw_report *last = sw_report_of_retrieval(retrieval);
+    struct earlier_legs *before = &retrieval->before;
+    if (before->count == 0 || !last)
+        return last;
+    if (!before->report) {
+        sw_report_free(last);
+        return NULL;
+    }
+    const uint64_t required = before->delivered + last->required, elapsed_us = last->elapsed_us;
+    struct sw_report *report = sw_report_merge(before->report, last);
+    before->report = NULL;
+    report->keys = retrieval->keys_total;
+    report->keys_duplicate = retrieval->keys_duplicate;
+    report->required = required;
+    report->first_symbol_us = retrieval->first_symbol_us;
+    report->elapsed_us = elapsed_us;
+    return report;
 }
 
 /* The status and its message, once the retrieval is over. */
 static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *error)
 {
     const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
-    unsigned long long found = stats->delivered, required = stats->required;
+    unsigned long long found = retrieval->before.delivered + stats->delivered;
+    unsigned long long required = retrieval->before.delivered + stats->required;
     switch (retrieval->status) {
     case SW_OK:
         break;
@@ -418,9 +546,18 @@ enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key 
         sw_log(&client->logger, SW_LOG_INFO, "retrieval started", "keys=%u required=%llu nodes=%u", retrieval.key_count,
                (unsigned long long)sw_wave_stats(retrieval.engine)->required, retrieval.nodes->count);
         run(&retrieval);
-        status = conclude(&retrieval, error);
+        while (status == SW_OK && wants_next_leg(&retrieval)) {
+            status = next_leg(&retrieval, error);
+            if (status == SW_OK)
+                run(&retrieval);
+        }
+        /* Nothing is left to go on with, be it time or keys. */
+        if (was_closed(&retrieval))
+            retrieval.status = sw_clock_us() >= retrieval.deadline_us ? SW_DEADLINE_EXCEEDED : SW_SHORT;
+        if (status == SW_OK)
+            status = conclude(&retrieval, error);
         if (report)
-            *report = sw_report_of_retrieval(&retrieval);
+            *report = retrieval.engine ? make_report(&retrieval) : NULL;
     }
     clear(&retrieval);
     return status;

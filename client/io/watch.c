@@ -43,7 +43,7 @@ struct trace *sw_trace_new(const struct retrieval *retrieval, const struct sw_wa
     struct trace *trace = sw_calloc(1, sizeof(*trace));
     if (!trace)
         return NULL;
-    trace->request = (struct sw_trace_request){.id = send->request,
+    trace->request = (struct sw_trace_request){.id = retrieval->before.trace_ids + send->request,
                                                .node_id = retrieval->nodes->peers[send->node]->id,
                                                .address = retrieval->nodes->peers[send->node]->address,
                                                .started_us = sw_clock_us() - retrieval->started_us,

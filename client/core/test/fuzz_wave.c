@@ -181,9 +181,12 @@ static void next_event(struct world *world)
     case 11:
         event.type = SW_WAVE_CANCEL;
         event.status = SW_CANCELLED;
-        if (what == 251)
+        if (what == 251) {
             step(world, &event);
-        else
+        } else if (what == 235) {
+            event.type = SW_WAVE_CLOSE;
+            step(world, &event);
+        } else
             world->lag_us = (uint64_t)next(world) << what / 16;
         break;
     default:

@@ -105,6 +105,7 @@ static void on_send(struct sim *sim, const struct sw_wave_action *action)
 {
     uint32_t index = (uint32_t)sim->request_count;
 
+    SIM_MUST(sim, !sim->closed);
     sim_account_send(sim, action);
     if (sim->options.network.on)
         sim_network_send(sim, index);
@@ -242,6 +243,7 @@ static void on_noise(struct sim *sim)
 static void on_event(struct sim *sim, const struct sim_event *event)
 {
     struct sw_wave_event cancel = {.type = SW_WAVE_CANCEL, .status = SW_CANCELLED};
+    struct sw_wave_event close = {.type = SW_WAVE_CLOSE};
 
     switch (event->type) {
     case SIM_EVENT_SERVE:
@@ -266,6 +268,10 @@ static void on_event(struct sim *sim, const struct sim_event *event)
     case SIM_EVENT_CANCEL:
         sim_step(sim, &cancel);
         break;
+    case SIM_EVENT_CLOSE:
+        sim->closed = true;
+        sim_step(sim, &close);
+        break;
     case SIM_EVENT_JUMP:
         sim->now_us += sim->options.network.jump_us;
         break;
@@ -280,6 +286,8 @@ static void run(struct sim *sim)
 
     if (sim->options.cancel_at_us > 0)
         sim_schedule(sim, sim->options.cancel_at_us, (struct sim_event){.type = SIM_EVENT_CANCEL});
+    if (sim->options.close_at_us > 0)
+        sim_schedule(sim, sim->options.close_at_us, (struct sim_event){.type = SIM_EVENT_CLOSE});
     if (sim->options.rival)
         sim_schedule(sim, 0, (struct sim_event){.type = SIM_EVENT_RIVAL});
     if (sim->options.health_noise)

@@ -106,6 +106,7 @@ struct sim_options {
     uint64_t sink_us_max;     /* time that the sink takes for a symbol */
     uint64_t budget_bytes;
     uint64_t cancel_at_us;  /* 0: never */
+    uint64_t close_at_us;   /* 0: never */
     uint32_t sink_fails_at; /* the delivery that the sink refuses, from 1; 0: none */
     bool rival;             /* others reserve from the budget and give back */
     bool health_noise;      /* others find nodes down or up */

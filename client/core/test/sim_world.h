@@ -93,6 +93,7 @@ enum sim_event_type {
     SIM_EVENT_RIVAL,
     SIM_EVENT_NOISE,
     SIM_EVENT_CANCEL,
+    SIM_EVENT_CLOSE,
     SIM_EVENT_REACHES, /* index: request; its node */
     SIM_EVENT_CUT,     /* index: request; the node learns that it was aborted */
     SIM_EVENT_SENT,    /* index: node; count: sending_number */
@@ -144,7 +145,7 @@ struct sim {
     uint32_t local_delivering;
     uint32_t keys_left_out; /* sent, and left out */
     uint32_t early_hedges;  /* keys asked once more before anybody was late */
-    bool local_open, done;
+    bool local_open, done, closed;
     struct sim_result result;
 };
 

@@ -257,6 +257,33 @@ static void test_a_cancel_ends_it_at_once(void **state)
     }
 }
 
+/* In no more than the longest lease after what was asked last; the sink and what waits on our side are quick here. */
+static void test_a_close_lets_what_is_asked_come_in_and_ends_it(void **state)
+{
+    unsigned all = 0, part = 0;
+    (void)state;
+    for (uint64_t i = 0; i < 60; i++) {
+        struct sim_options options = sim_defaults(first_seed + i);
+        options.key_count = options.required = 2000;
+        options.fault_per_cent = 20;
+        options.local_per_mille = 100;
+        options.wave.local_keys_max = 500;
+        options.sink_us_max = 100;
+        options.hold_us_max = 0;
+        options.check_every = 16;
+        struct sim_result result = sim_run(&options);
+        options.close_at_us = 1 + (first_seed + i) * 7919 % (result.end_us - 1);
+        result = sim_run(&options);
+        assert_true(result.status == SW_CANCELLED || result.status == SW_OK);
+        assert_true(result.end_us >= options.close_at_us || result.status == SW_OK);
+        assert_true(result.end_us <= options.close_at_us + 4 * options.wave.stall_timeout_us);
+        all += result.status == SW_OK;
+        part += result.status == SW_CANCELLED && result.delivered > 0;
+    }
+    assert_true(part > 0);
+    printf("60 closes: %u with all, %u with some\n", all, part);
+}
+
 static void test_a_failing_sink_ends_it_with_its_status(void **state)
 {
     (void)state;
@@ -306,6 +333,7 @@ static struct sim_options random_options(uint64_t seed)
     options.sink_us_max = ROLL(0, 3) ? 100 : ROLL(0, 100000);
     options.budget_bytes = ROLL(64, 8192);
     options.cancel_at_us = ROLL(0, 9) ? 0 : ROLL(1, 3000000);
+    options.close_at_us = ROLL(0, 9) ? 0 : ROLL(1, 3000000);
     options.sink_fails_at = ROLL(0, 9) ? 0 : ROLL(1, options.key_count);
     options.rival = ROLL(0, 3) == 0;
     options.health_noise = ROLL(0, 3) == 0;
@@ -373,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_one_and_three_nodes_are_enough),
         cmocka_unit_test(test_a_slow_sink_keeps_to_the_budget),
         cmocka_unit_test(test_a_cancel_ends_it_at_once),
+        cmocka_unit_test(test_a_close_lets_what_is_asked_come_in_and_ends_it),
         cmocka_unit_test(test_a_failing_sink_ends_it_with_its_status),
         cmocka_unit_test(test_others_on_the_same_budget_and_health_do_no_harm),
         cmocka_unit_test(test_any_world_with_any_limits_keeps_every_promise),

@@ -97,8 +97,10 @@ SW_PUBLIC enum sw_status sw_client_open(const struct sw_client_options *options,
                                         struct sw_client **client, struct sw_error *error);
 
 /*
- * Replaces the node list, which is copied. Work under way goes on with the list it began with; what starts later uses
- * the new one. Does not block. SW_INVALID_ARGUMENT, SW_NO_MEMORY.
+ * Replaces the node list, which is copied. Retrievals under way go on with the new one: what they have asked of nodes
+ * that are still there comes in, as far as it is not late, requests to nodes that have left are given up, and keys that
+ * are not there yet are asked of their candidates among the new nodes, from the first wave. Stores under way go on with
+ * the list they began with. Does not block. SW_INVALID_ARGUMENT, SW_NO_MEMORY.
  */
 SW_PUBLIC enum sw_status sw_client_set_nodes(struct sw_client *client, const struct sw_node_list *nodes,
                                              struct sw_error *error);

@@ -1,5 +1,5 @@
 /* Sums of reports: what adds up, what is the longest, and whose names are whose. */
-#include "client/files/report_merge.h"
+#include "client/io/report_merge.h"
 #include "common/memory.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "client/files/report_merge.h"
+#include "client/io/report_merge.h"
 #include "common/memory.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,9 @@
-/* Sums of reports: of a file's retrievals, one for each source block and for each time that it is tried again. */
-#ifndef SW_FILE_REPORT_MERGE_H
-#define SW_FILE_REPORT_MERGE_H
+/*
+ * Sums of reports: of a file's retrievals, one for each source block and for each time that it is tried again; and of a
+ * retrieval's legs, one for each node list.
+ */
+#ifndef SW_REPORT_MERGE_H
+#define SW_REPORT_MERGE_H
 
 #include "symwave/report.h"
 
