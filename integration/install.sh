@@ -18,7 +18,7 @@ packages=(
     jq time
 )
 # To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
-test_packages=(b3sum openssl curl python3 clang libclang-rt-14-dev clang-format abigail-tools doxygen
+test_packages=(etcd-server b3sum openssl curl python3 clang libclang-rt-14-dev clang-format abigail-tools doxygen
     python3-venv python3-setuptools python3-wheel python3-grpcio python3-protobuf)
 # To make Debian packages and look at them.
 package_packages=(debootstrap dpkg-dev file lintian procps)

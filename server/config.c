@@ -117,6 +117,31 @@ static enum sw_status check_tls(const struct sw_config *config, struct sw_error 
     return SW_OK;
 }
 
+/* Whether an address means all of a machine's, and so none by which another could reach it. */
+static bool is_of_all(const char *listen)
+{
+    return strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
+}
+
+static enum sw_status check_etcd(const struct sw_config *config, struct sw_error *error)
+{
+    struct sw_error cause = {0};
+    if (config->advertise) {
+        struct sw_node_list *list = sw_node_list_new();
+        enum sw_status status = list ? sw_node_list_add(list, "x", config->advertise, &cause) : SW_NO_MEMORY;
+        sw_node_list_free(list);
+        if (status != SW_OK)
+            return sw_error_set(error, status, "--advertise: %.400s", cause.message);
+    }
+    if (config->etcd_endpoints && !config->advertise && is_of_all(config->listen))
+        return sw_error_set(error, SW_INVALID_ARGUMENT,
+                            "--etcd-endpoints: clients cannot connect to %.200s; say by --advertise where they can",
+                            config->listen);
+    if (!config->etcd_endpoints && (config->etcd_tls_ca || config->etcd_tls_certificate || config->etcd_tls_key))
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "TLS to etcd needs --etcd-endpoints");
+    return SW_OK;
+}
+
 /* What can be checked, and defaults that can be given, only once everything is known. */
 static enum sw_status check(struct sw_config *config, struct sw_error *error)
 {
@@ -140,6 +165,8 @@ static enum sw_status check(struct sw_config *config, struct sw_error *error)
         status = check_listen("http-listen", config->http_listen, false, error);
     if (status == SW_OK)
         status = check_limits(config, error);
+    if (status == SW_OK)
+        status = check_etcd(config, error);
     return status == SW_OK ? check_tls(config, error) : status;
 }
 

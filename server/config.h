@@ -50,7 +50,12 @@ struct sw_config {
     uint64_t disk_free_percent_min;
     uint64_t scrub_interval_hours; /* 0: never */
     uint64_t scrub_bytes_per_second;
-    char *nodes; /* a node list's file */
+    char *nodes;          /* a node list's file */
+    char *advertise;      /* as clients reach the node; NULL: where it listens */
+    char *etcd_endpoints; /* NULL: it registers nowhere */
+    char *etcd_prefix;
+    uint64_t etcd_ttl_seconds;
+    char *etcd_tls_ca, *etcd_tls_certificate, *etcd_tls_key;
     char *http_listen;
     bool access_log;
     uint64_t workers;

@@ -3,6 +3,7 @@
 #include "server/admin.h"
 #include "server/daemon.h"
 #include "server/notify.h"
+#include "server/registration.h"
 #include "server/watching.h"
 #include "symwave/client.h"
 #include <inttypes.h>
@@ -133,6 +134,7 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     const struct sw_logger *logger = &running.logger;
     struct sw_store *store = NULL;
     struct sw_watching *watching = NULL;
+    struct sw_registration *registration = NULL;
     struct sw_error error = {0};
     int port = 0;
     size_t cancelled = 0;
@@ -149,11 +151,20 @@ static int run(const struct sw_config *config, const sigset_t *signals)
         goto out;
     }
     log_started(logger, config, port);
+    char address[300];
+    address_of(config->listen, port, address, sizeof(address));
+    status = sw_registration_start(config, address, logger, &registration, &error);
+    if (status != SW_OK) {
+        fprintf(stderr, "symwaved: %s\n", error.message);
+        sw_daemon_stop(running.daemon, 0);
+        goto out;
+    }
     sw_watching_set(watching, SW_WATCHED_SERVING, running.daemon);
     int received = wait_for_signal(&running, signals);
     sw_log(logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%" PRIu64,
            sw_log_quote(config->node_id, node, sizeof(node)), received, running.config.grace_ms);
     sw_notify_stopping();
+    sw_registration_stop(registration); /* first: nobody is to come who need not */
     sw_watching_set(watching, SW_WATCHED_STOPPING, running.daemon);
     if (config->store_fault)
         sw_store_fault_end_waits(store);

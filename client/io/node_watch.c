@@ -1,10 +1,12 @@
-/* Node lists that follow a file or the network. */
+/* Node lists that follow a file, the network, or etcd. */
 #include "client/io/client_internal.h"
+#include "common/etcd.h"
 #include "common/memory.h"
 #include "common/thread.h"
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -14,6 +16,10 @@
 /* How often a file is looked at, whatever the file system tells: one on another machine tells nothing. */
 #define LOOK_MS            2000
 #define NETWORK_MS_DEFAULT 60000
+/* How often etcd is asked while it tells of changes itself, and while it does not; and at most. */
+#define ETCD_MS        60000
+#define ETCD_BROKEN_MS 2000
+#define ETCD_PAUSE_MS  200
 
 struct sw_node_watch {
     struct sw_client *client;
@@ -24,7 +30,10 @@ struct sw_node_watch {
     enum sw_status (*look)(struct sw_node_watch *watch, struct sw_node_list **list, struct sw_error *error);
     char *path;
     struct stat seen; /* the file that was read last, whatever came of it */
-    int changes;      /* an inotify descriptor, -1: none */
+    int changes;      /* readable when there may be something new: an inotify or an event descriptor, -1: none */
+    struct sw_etcd *etcd;
+    struct sw_key etcd_seen; /* the hash of the list that was taken last */
+    bool etcd_failing;
     struct sw_discover_options options;
     struct sw_cancel *cancel; /* ends a discovery */
     int stop;                 /* an eventfd */
@@ -60,6 +69,63 @@ static enum sw_status look_at_network(struct sw_node_watch *watch, struct sw_nod
     return sw_client_discover(watch->client, &watch->options, list, error);
 }
 
+/* What a list says, in whatever order: the sum, bit by bit, of its nodes' hashes. */
+static struct sw_key hash_list(const struct sw_node_list *list)
+{
+    char text[SW_NODE_ID_BYTES_MAX + SW_NODE_ADDRESS_BYTES_MAX + 2];
+    struct sw_key sum = {.bytes = {0}};
+    for (size_t i = 0; i < sw_node_list_count(list); i++) {
+        const struct sw_node *node = sw_node_list_at(list, i);
+        const int bytes = snprintf(text, sizeof(text), "%s %s", node->id, node->address);
+        const struct sw_key hash = sw_key_of_value(text, (size_t)bytes);
+        for (size_t at = 0; at < sizeof(sum.bytes); at++)
+            sum.bytes[at] ^= hash.bytes[at];
+    }
+    return sum;
+}
+
+/* On a thread of etcd's. */
+static void etcd_changed(void *user_data)
+{
+    struct sw_node_watch *watch = user_data;
+    const uint64_t one = 1;
+    ssize_t written = write(watch->changes, &one, sizeof(one));
+    (void)written;
+}
+
+static enum sw_status look_at_etcd(struct sw_node_watch *watch, struct sw_node_list **out, struct sw_error *error)
+{
+    struct sw_node_list *list = NULL;
+    struct sw_key hash = {.bytes = {0}};
+    int64_t revision;
+    size_t passed_over;
+    *out = NULL;
+    watch->interval_ms = ETCD_BROKEN_MS;
+    enum sw_status status = sw_etcd_list(watch->etcd, &list, &revision, &passed_over, error);
+    if (status == SW_OK)
+        status = sw_etcd_watch(watch->etcd, revision, etcd_changed, watch, error);
+    if (status == SW_OK) {
+        watch->interval_ms = ETCD_MS;
+        hash = hash_list(list);
+        if (sw_node_list_count(list) == 0)
+            status = sw_error_set(error, SW_NOT_FOUND, "no node has registered at etcd, %zu of its keys are none",
+                                  passed_over);
+    }
+    /* Trouble that lasts is told once. */
+    const bool is_known = watch->etcd_failing && status != SW_OK;
+    watch->etcd_failing = status != SW_OK;
+    if (status != SW_OK || (watch->runs && sw_key_compare(&hash, &watch->etcd_seen) == 0)) {
+        sw_node_list_free(list);
+        return is_known ? SW_OK : status;
+    }
+    if (passed_over > 0)
+        sw_log(&watch->client->logger, SW_LOG_WARN, "keys of etcd are passed over that are no nodes", "keys=%zu",
+               passed_over);
+    watch->etcd_seen = hash;
+    *out = list;
+    return SW_OK;
+}
+
 /* ---- the thread ---- */
 
 /* Looks, and has the client take what is new. */
@@ -82,6 +148,8 @@ static bool wait_for_end(struct sw_node_watch *watch)
 {
     char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     struct pollfd fds[] = {{.fd = watch->stop, .events = POLLIN}, {.fd = watch->changes, .events = POLLIN}};
+    if (watch->etcd) /* what changes soon after is seen with it */
+        poll(fds, 1, ETCD_PAUSE_MS);
     poll(fds, watch->changes >= 0 ? 2 : 1, (int)watch->interval_ms);
     /* Which file of the folder it is about does not matter: the file itself is looked at. */
     if (watch->changes >= 0 && (fds[1].revents & POLLIN))
@@ -107,6 +175,7 @@ static void *run(void *arg)
 
 static void release(struct sw_node_watch *watch)
 {
+    sw_etcd_free(watch->etcd); /* which writes to changes */
     if (watch->changes >= 0)
         close(watch->changes);
     if (watch->stop >= 0)
@@ -196,6 +265,32 @@ enum sw_status sw_node_watch_network(struct sw_client *client, const struct sw_d
     watch->options.size = sizeof(watch->options);
     watch->options.cancel = watch->cancel;
     watch->look = look_at_network;
+    return start(watch, out, error ? error : &unwanted);
+}
+
+enum sw_status sw_node_watch_etcd(struct sw_client *client, const struct sw_etcd_options *options,
+                                  sw_node_watch_fn told, void *told_data, struct sw_node_watch **out,
+                                  struct sw_error *error)
+{
+    struct sw_etcd_options own = {.size = 0};
+    struct sw_error unwanted;
+    *out = NULL;
+    SW_OPTIONS_COPY(&own, options);
+    if (!own.endpoints)
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "to watch etcd takes its endpoints");
+    struct sw_node_watch *watch = watch_new(client, told, told_data, ETCD_MS);
+    if (!watch)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to watch etcd");
+    const struct sw_tls_files files = {.ca = own.tls_ca, .certificate = own.tls_certificate, .key = own.tls_key};
+    enum sw_status status = sw_etcd_new(own.endpoints, own.prefix, own.tls, &files, &watch->etcd, error);
+    watch->changes = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (status == SW_OK && watch->changes < 0)
+        status = sw_error_set(error, SW_IO_ERROR, "cannot make a descriptor: %s", strerror(errno));
+    if (status != SW_OK) {
+        release(watch);
+        return status;
+    }
+    watch->look = look_at_etcd;
     return start(watch, out, error ? error : &unwanted);
 }
 

@@ -70,6 +70,22 @@ static void assert_refused(char **argv, const char *part)
         fail_msg("exit status %d instead of 2, or no \"%s\" in: %s", status, part, text);
 }
 
+static void test_a_node_that_registers_says_where_it_is_reached(void **state)
+{
+    (void)state;
+    assert_taken(ARGS(REQUIRED, "--etcd-endpoints", "h:2379,i:2379"));
+    assert_taken(ARGS("--data", "d", "--node-id", "n", "--listen", "0.0.0.0:1", "--insecure", "--etcd-endpoints", "h:1",
+                      "--advertise", "node.example:1"));
+    assert_refused(
+        ARGS("--data", "d", "--node-id", "n", "--listen", "0.0.0.0:1", "--insecure", "--etcd-endpoints", "h:1"),
+        "--advertise");
+    assert_refused(ARGS("--data", "d", "--node-id", "n", "--listen", "[::]:1", "--insecure", "--etcd-endpoints", "h:1"),
+                   "--advertise");
+    assert_refused(ARGS(REQUIRED, "--advertise", "nowhere"), "--advertise: ");
+    assert_refused(ARGS(REQUIRED, "--etcd-tls-ca", "/tmp/x"), "--etcd-endpoints");
+    assert_refused(ARGS(REQUIRED, "--etcd-ttl-seconds", "1"), "etcd-ttl-seconds");
+}
+
 static void test_id_is_the_node_id_and_no_abbreviation(void **state)
 {
     (void)state;
@@ -360,6 +376,7 @@ static void test_help_and_version_go_to_standard_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_node_that_registers_says_where_it_is_reached),
         cmocka_unit_test(test_id_is_the_node_id_and_no_abbreviation),
         cmocka_unit_test(test_three_options_are_enough),
         cmocka_unit_test(test_symbols_of_a_store_follow_the_size_of_a_message),

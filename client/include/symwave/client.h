@@ -367,6 +367,25 @@ SW_PUBLIC enum sw_status sw_node_watch_file(struct sw_client *client, const char
 SW_PUBLIC enum sw_status sw_node_watch_network(struct sw_client *client, const struct sw_discover_options *options,
                                                uint32_t interval_ms, sw_node_watch_fn told, void *told_data,
                                                struct sw_node_watch **watch, struct sw_error *error);
+/* Where a network's nodes register; 0 and NULL mean the default. Set size as with sw_client_options. */
+struct sw_etcd_options {
+    size_t size;
+    const char *endpoints; /* "host:port", several with commas between; must be given */
+    const char *prefix;    /* of the nodes' keys; default "/symwave/nodes/" */
+    bool tls;              /* to etcd; set by any of the next three too, which are PEM files */
+    const char *tls_ca, *tls_certificate, *tls_key;
+};
+
+/*
+ * The same by etcd (3.4 or later, its v3 gRPC API): nodes are the keys of a prefix, the prefix and a node's id, each
+ * with the node's address as its value; symwaved puts one there by itself, under a lease (--etcd-endpoints). The list
+ * is read now, and again when etcd tells of a change, no more than five times a second. While etcd cannot be reached,
+ * and while there is no node at all, the list stays as it was. SW_INVALID_ARGUMENT, SW_NOT_FOUND (there is no node),
+ * and what connecting returns.
+ */
+SW_PUBLIC enum sw_status sw_node_watch_etcd(struct sw_client *client, const struct sw_etcd_options *options,
+                                            sw_node_watch_fn told, void *told_data, struct sw_node_watch **watch,
+                                            struct sw_error *error);
 /* Ends a watch, NULL allowed; waits for its thread. */
 SW_PUBLIC void sw_node_watch_stop(struct sw_node_watch *watch);
 
