@@ -14,6 +14,8 @@
 #define MESSAGE_BYTES_MAX ((size_t)32 << 20)
 /* Entries in one answer. */
 #define RANGE_MAX 2000
+/* As many as a node list may have. */
+#define ENTRIES_MAX 1000000
 /* An etcd without a leader answers nothing for longer. */
 #define STALL_US ((uint64_t)3000000)
 
@@ -271,6 +273,23 @@ static bool add_entry(const struct sw_etcd *etcd, const Symwave__Etcd__KeyValue 
     return added == SW_OK;
 }
 
+/* Where the next page begins: at the shortest key after the last, which is that and a zero. */
+static enum sw_status next_page(ProtobufCBinaryData last, char **from, size_t *from_bytes)
+{
+    const size_t both = last.len < *from_bytes ? last.len : *from_bytes;
+    const int order = both > 0 ? memcmp(last.data, *from, both) : 0;
+    if (order < 0 || (order == 0 && last.len < *from_bytes)) /* or it would never end */
+        return SW_PROTOCOL_ERROR;
+    char *next = sw_realloc(*from, last.len + 1);
+    if (!next)
+        return SW_NO_MEMORY;
+    *from = next;
+    memcpy(next, last.data, last.len);
+    next[last.len] = '\0';
+    *from_bytes = last.len + 1;
+    return SW_OK;
+}
+
 enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int64_t *revision, size_t *passed_over,
                             struct sw_error *error)
 {
@@ -301,21 +320,16 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
         for (size_t i = 0; i < range->n_kvs && status == SW_OK; i++)
             *passed_over += !add_entry(etcd, range->kvs[i], list, &status);
         more = range->more && range->n_kvs > 0;
-        if (more) { /* from the key after the last: the shortest one is that and a zero */
-            const ProtobufCBinaryData last = range->kvs[range->n_kvs - 1]->key;
-            char *next = sw_realloc(from, last.len + 1);
-            if (next) {
-                from = next;
-                memcpy(from, last.data, last.len);
-                from[last.len] = '\0';
-                from_bytes = last.len + 1;
-            } else {
-                status = SW_NO_MEMORY;
-            }
-        }
+        if (status == SW_OK && more)
+            status = next_page(range->kvs[range->n_kvs - 1]->key, &from, &from_bytes);
+        if (sw_node_list_count(list) + *passed_over > ENTRIES_MAX)
+            status = SW_RESOURCE_EXHAUSTED;
         protobuf_c_message_free_unpacked(answer, &allocator);
-        if (status == SW_NO_MEMORY)
-            sw_error_set(error, status, "no memory for a node list");
+        if (status != SW_OK)
+            sw_error_set(error, status,
+                         status == SW_NO_MEMORY        ? "no memory for a node list"
+                         : status == SW_PROTOCOL_ERROR ? "etcd gives keys that are not in order"
+                                                       : "there are more than a million keys under the prefix");
     }
     sw_free(from);
     if (status == SW_OK)
