@@ -39,9 +39,9 @@ struct retrieval {
     uint32_t key_count;
     struct earlier_legs {
         uint32_t count;
-        struct sw_report *report;         /* of all of them; NULL without memory */
-        uint64_t delivered, local, bytes; /* symbols in the sink, and those of them from the local store */
-        sw_wave_request trace_ids;        /* the highest that was told */
+        struct sw_report *report;  /* of all of them; NULL: there were none */
+        uint64_t delivered, bytes; /* symbols in the sink, and their bytes */
+        sw_wave_request trace_ids; /* the highest that was told */
     } before;
 
     atomic_bool over; /* what still comes is not worth looking at; set with done, read by any thread */

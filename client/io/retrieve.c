@@ -1,6 +1,7 @@
 /*
- * Retrievals: drives one wave engine. The caller's thread starts it, asks the local store, feeds the sink, tells
- * progress and waits; the pool's threads, which nothing of the caller's may block, carry out the rest.
+ * Retrievals: drives one wave engine, or one after the other where the client's nodes change. The caller's thread
+ * starts it, asks the local store, feeds the sink, tells progress and waits; the pool's threads, which nothing of the
+ * caller's may block, carry out the rest.
  */
 #include "client/io/key_set.h"
 #include "client/io/node_set.h"
@@ -450,14 +451,16 @@ static enum sw_status next_leg(struct retrieval *retrieval, struct sw_error *err
 {
     const struct sw_wave_stats stats = *sw_wave_stats(retrieval->engine);
     struct earlier_legs *before = &retrieval->before;
-    before->report = sw_report_merge(before->report, sw_report_of_retrieval(retrieval));
+    struct sw_report *leg = sw_report_of_retrieval(retrieval);
+    if (!leg || !keep_missing(retrieval)) {
+        sw_report_free(leg);
+        return sw_error_set(error, SW_NO_MEMORY, "no memory to go on with other nodes");
+    }
+    before->report = sw_report_merge(before->report, leg);
     before->count++;
     before->delivered += stats.delivered;
-    before->local += stats.found_local;
     before->bytes += stats.bytes_delivered;
     before->trace_ids += sw_wave_last_request(retrieval->engine);
-    if (!keep_missing(retrieval))
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to go on with other nodes");
     leg_clear(retrieval);
     retrieval->nodes = sw_client_nodes(retrieval->client);
     retrieval->done = retrieval->closing = retrieval->nodes_changed = false;
@@ -474,10 +477,6 @@ static struct sw_report *make_report(struct retrieval *retrieval)
     struct earlier_legs *before = &retrieval->before;
     if (before->count == 0 || !last)
         return last;
-    if (!before->report) {
-        sw_report_free(last);
-        return NULL;
-    }
     const uint64_t required = before->delivered + last->required, elapsed_us = last->elapsed_us;
     struct sw_report *report = sw_report_merge(before->report, last);
     before->report = NULL;
@@ -493,6 +492,8 @@ static struct sw_report *make_report(struct retrieval *retrieval)
 static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *error)
 {
     const struct sw_wave_stats *stats = sw_wave_stats(retrieval->engine);
+    const struct sw_report none = {.status = SW_OK};
+    const struct sw_report *before = retrieval->before.report ? retrieval->before.report : &none;
     unsigned long long found = retrieval->before.delivered + stats->delivered;
     unsigned long long required = retrieval->before.delivered + stats->required;
     switch (retrieval->status) {
@@ -522,9 +523,12 @@ static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *err
     }
     sw_log(&retrieval->client->logger, SW_LOG_INFO, "retrieval ended",
            "status=\"%s\" found=%llu required=%llu local=%llu requests=%llu bytes=%llu wasted=%llu waves=%u ms=%llu",
-           sw_status_name(retrieval->status), found, required, (unsigned long long)stats->found_local,
-           (unsigned long long)stats->requests, (unsigned long long)stats->bytes_delivered,
-           (unsigned long long)stats->bytes_wasted, stats->wave_count,
+           sw_status_name(retrieval->status), found, required,
+           (unsigned long long)(before->found_local + stats->found_local),
+           (unsigned long long)(before->requests + stats->requests),
+           (unsigned long long)(before->bytes + stats->bytes_delivered),
+           (unsigned long long)(before->bytes_wasted + stats->bytes_wasted),
+           stats->wave_count > before->wave_count ? stats->wave_count : before->wave_count,
            (unsigned long long)(sw_clock_us() - retrieval->started_us) / 1000);
     return retrieval->status;
 }
@@ -552,7 +556,9 @@ enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key 
                 run(&retrieval);
         }
         /* Nothing is left to go on with, be it time or keys. */
-        if (was_closed(&retrieval))
+        if (status != SW_OK)
+            retrieval.status = status;
+        else if (was_closed(&retrieval))
             retrieval.status = sw_clock_us() >= retrieval.deadline_us ? SW_DEADLINE_EXCEEDED : SW_SHORT;
         if (status == SW_OK)
             status = conclude(&retrieval, error);
