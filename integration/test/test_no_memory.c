@@ -255,6 +255,56 @@ static enum sw_status call(struct sw_error *error)
     return status;
 }
 
+/* A retrieval during which another node joins, of what is there and one key that is nowhere. */
+struct changing {
+    struct sw_client *client;
+    size_t received;
+    enum sw_status status;
+    struct sw_error error;
+};
+
+static enum sw_status change_nodes(const struct sw_symbol *symbol, struct sw_error *error, void *user_data)
+{
+    struct changing *changing = user_data;
+    (void)symbol;
+    (void)error;
+    if (changing->received++ == 0)
+        changing->status = sw_client_set_nodes(changing->client, list, &changing->error);
+    return SW_OK;
+}
+
+static enum sw_status retrieve_through_a_change(struct sw_error *error)
+{
+    struct sw_key more[SYMBOLS + 1];
+    struct changing changing = {.status = SW_OK};
+    struct sw_report *report = NULL;
+    struct sw_node_list *fewer = sw_node_list_new();
+    enum sw_status status =
+        fewer ? SW_OK : (snprintf(error->message, sizeof(error->message), "no memory for a list"), SW_NO_MEMORY);
+    for (size_t i = 0; i + 1 < sw_node_list_count(list) && status == SW_OK; i++)
+        status = sw_node_list_add(fewer, sw_node_list_at(list, i)->id, sw_node_list_at(list, i)->address, error);
+    if (status == SW_OK)
+        status = sw_client_open(NULL, fewer, &changing.client, error);
+    sw_node_list_free(fewer);
+    if (status != SW_OK)
+        return status;
+    memcpy(more, keys, SYMBOLS * sizeof(*keys));
+    memset(&more[SYMBOLS], 7, sizeof(more[SYMBOLS]));
+    const struct sw_sink sink = {.take = change_nodes, .user_data = &changing};
+    struct sw_retrieve_options options = SW_RETRIEVE_OPTIONS_INIT;
+    options.deadline_ms = TIMEOUT_MS;
+    status = sw_retrieve_stream(changing.client, more, SYMBOLS + 1, &options, &sink, &report, error);
+    if (report)
+        assert_int_equal(report->status, status);
+    sw_report_free(report);
+    sw_client_close(changing.client);
+    if (status == SW_SHORT && changing.status == SW_OK && changing.received == SYMBOLS)
+        return SW_OK; /* as it has to be */
+    if (status == SW_SHORT && changing.status != SW_OK)
+        *error = changing.error;
+    return status == SW_SHORT && changing.status != SW_OK ? changing.status : status;
+}
+
 /* ---- the tests ---- */
 
 /* Fails one allocation after the other, until the work is done before the one that would. */
@@ -289,6 +339,12 @@ static void test_retrieve(void **state)
     fail_each("retrieve", retrieve);
 }
 
+static void test_retrieve_through_a_change(void **state)
+{
+    (void)state;
+    fail_each("retrieve through a change", retrieve_through_a_change);
+}
+
 static void test_store(void **state)
 {
     (void)state;
@@ -316,7 +372,8 @@ static void test_get(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_retrieve), cmocka_unit_test(test_store), cmocka_unit_test(test_call),
+        cmocka_unit_test(test_retrieve), cmocka_unit_test(test_retrieve_through_a_change),
+        cmocka_unit_test(test_store),    cmocka_unit_test(test_call),
         cmocka_unit_test(test_put),      cmocka_unit_test(test_get),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
