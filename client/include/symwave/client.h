@@ -222,7 +222,8 @@ struct sw_value {
 
 /*
  * Gives the next value to store: SW_OK with value->bytes set, or with value->bytes NULL at the end. Any other status
- * ends the store with it. Called on the thread that called sw_store_stream; may block.
+ * ends the store with it. The bytes are copied before the next call: they may be of a buffer that is used again. Called
+ * on the thread that called sw_store_stream; may block.
  */
 typedef enum sw_status (*sw_source_fn)(struct sw_value *value, struct sw_error *error, void *user_data);
 
