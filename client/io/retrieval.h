@@ -40,6 +40,7 @@ struct retrieval {
     struct earlier_legs {
         uint32_t count;
         struct sw_report *report;  /* of all of them; NULL: there were none */
+        bool is_whole;             /* there was memory for all of it */
         uint64_t delivered, bytes; /* symbols in the sink, and their bytes */
         sw_wave_request trace_ids; /* the highest that was told */
     } before;

@@ -367,6 +367,7 @@ static void init(struct retrieval *retrieval, struct sw_client *client, const st
     retrieval->cancel_hook.fired = cancel_fired;
     retrieval->last_delivery = &retrieval->first_delivery;
     retrieval->last_trace = &retrieval->first_trace;
+    retrieval->before.is_whole = true;
     sw_cond_init(&retrieval->changed);
 }
 
@@ -446,6 +447,14 @@ static bool keep_missing(struct retrieval *retrieval)
     return true;
 }
 
+/* Adds a leg's report, which it takes over, to those before. False where there was no memory to. */
+static bool add_report(struct sw_report **sum, struct sw_report *leg)
+{
+    const uint64_t keys = (*sum ? (*sum)->keys : 0) + leg->keys; /* of which each has some */
+    *sum = sw_report_merge(*sum, leg);
+    return (*sum)->keys == keys;
+}
+
 /* Begins another leg, with the keys that are not there yet, on the client's nodes as they are now. */
 static enum sw_status next_leg(struct retrieval *retrieval, struct sw_error *error)
 {
@@ -456,7 +465,7 @@ static enum sw_status next_leg(struct retrieval *retrieval, struct sw_error *err
         sw_report_free(leg);
         return sw_error_set(error, SW_NO_MEMORY, "no memory to go on with other nodes");
     }
-    before->report = sw_report_merge(before->report, leg);
+    before->is_whole &= add_report(&before->report, leg);
     before->count++;
     before->delivered += stats.delivered;
     before->bytes += stats.bytes_delivered;
@@ -478,7 +487,9 @@ static struct sw_report *make_report(struct retrieval *retrieval)
     if (before->count == 0 || !last)
         return last;
     const uint64_t required = before->delivered + last->required, elapsed_us = last->elapsed_us;
-    struct sw_report *report = sw_report_merge(before->report, last);
+    if (!add_report(&before->report, last) || !before->is_whole)
+        return NULL; /* rather than one that leaves something out */
+    struct sw_report *report = before->report;
     before->report = NULL;
     report->keys = retrieval->keys_total;
     report->keys_duplicate = retrieval->keys_duplicate;
