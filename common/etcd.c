@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/cond.h"
 #include "common/memory.h"
+#include "common/protobuf.h"
 #include "common/rpc_wait.h"
 #include "etcd/etcd.pb-c.h"
 #include <stdatomic.h>
@@ -10,28 +11,13 @@
 #include <string.h>
 
 #define ENDPOINTS_MAX 16
-/* A node's entry is some 100 bytes: room for 300,000. */
-#define MESSAGE_BYTES_MAX ((size_t)32 << 20)
-/* Entries in one answer. */
-#define RANGE_MAX 2000
+/* Entries in one answer, which fit whatever their names are; unpacked it takes up to fifty times as much memory. */
+#define RANGE_MAX         2000
+#define MESSAGE_BYTES_MAX ((size_t)4 << 20)
 /* As many as a node list may have. */
 #define ENTRIES_MAX 1000000
 /* An etcd without a leader answers nothing for longer. */
 #define STALL_US ((uint64_t)3000000)
-
-static void *allocate(void *state, size_t bytes)
-{
-    (void)state;
-    return sw_malloc(bytes);
-}
-
-static void release(void *state, void *block)
-{
-    (void)state;
-    sw_free(block);
-}
-
-static ProtobufCAllocator allocator = {.alloc = allocate, .free = release};
 
 /* A stream of changes; what is called last, the owner's end or the stream's, frees it. */
 struct stream {
@@ -172,26 +158,12 @@ void sw_etcd_free(struct sw_etcd *etcd)
 
 /* ---- calls ---- */
 
-static struct sw_rpc_message *pack(const ProtobufCMessage *message)
-{
-    struct sw_rpc_message *packed = sw_rpc_message_new();
-    uint8_t *bytes = sw_malloc(protobuf_c_message_get_packed_size(message) + 1);
-    if (packed && bytes) {
-        sw_rpc_message_add_copy(packed, bytes, protobuf_c_message_pack(message, bytes));
-    } else {
-        sw_rpc_message_free(packed);
-        packed = NULL;
-    }
-    sw_free(bytes);
-    return packed;
-}
-
 static ProtobufCMessage *unpack(struct sw_rpc_message *message, const ProtobufCMessageDescriptor *type)
 {
     const size_t bytes = sw_rpc_message_bytes(message);
     static const uint8_t nothing;
     const uint8_t *flat = bytes ? sw_rpc_message_flatten(message) : &nothing;
-    return flat ? protobuf_c_message_unpack(type, &allocator, bytes, flat) : NULL;
+    return flat ? protobuf_c_message_unpack(type, &sw_protobuf_allocator, bytes, flat) : NULL;
 }
 
 struct answer {
@@ -220,7 +192,7 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
         const size_t at = (etcd->current + i) % etcd->count;
         struct answer came = {.type = type};
         struct sw_error cause = {0};
-        struct sw_rpc_message *packed = pack(request);
+        struct sw_rpc_message *packed = sw_protobuf_pack(request);
         if (!packed)
             return sw_error_set(error, SW_NO_MEMORY, "no memory to ask etcd");
         status = sw_rpc_wait(
@@ -238,7 +210,7 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
             return SW_OK;
         }
         if (came.message)
-            protobuf_c_message_free_unpacked(came.message, &allocator);
+            protobuf_c_message_free_unpacked(came.message, &sw_protobuf_allocator);
         sw_error_set(error, status, "etcd at %.100s: %.350s", etcd->names[at], cause.message);
     }
     return status;
@@ -324,7 +296,7 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
             status = next_page(range->kvs[range->n_kvs - 1]->key, &from, &from_bytes);
         if (sw_node_list_count(list) + *passed_over > ENTRIES_MAX)
             status = SW_RESOURCE_EXHAUSTED;
-        protobuf_c_message_free_unpacked(answer, &allocator);
+        protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
         if (status != SW_OK)
             sw_error_set(error, status,
                          status == SW_NO_MEMORY        ? "no memory for a node list"
@@ -360,7 +332,7 @@ static void on_message(void *state, struct sw_rpc_message *message)
     if (!response || response->canceled)
         sw_rpc_client_cancel(stream->call);
     pthread_mutex_unlock(&stream->lock);
-    symwave__etcd__watch_response__free_unpacked(response, &allocator);
+    symwave__etcd__watch_response__free_unpacked(response, &sw_protobuf_allocator);
 }
 
 static void on_end(void *state, enum sw_rpc_code code, const char *details)
@@ -398,7 +370,7 @@ enum sw_status sw_etcd_watch(struct sw_etcd *etcd, int64_t revision, void (*chan
     create.range_end = data_of(etcd->prefix_end);
     create.start_revision = revision + 1;
     request.create_request = &create;
-    struct sw_rpc_message *packed = pack(&request.base);
+    struct sw_rpc_message *packed = sw_protobuf_pack(&request.base);
     struct stream *stream = sw_calloc(1, sizeof(*stream));
     if (stream) {
         atomic_init(&stream->references, 2);
@@ -441,7 +413,7 @@ static enum sw_status put(struct sw_etcd *etcd, const char *id, const char *addr
     enum sw_status status =
         ask(etcd, "/etcdserverpb.KV/Put", &request.base, &symwave__etcd__put_response__descriptor, &answer, error);
     if (status == SW_OK)
-        protobuf_c_message_free_unpacked(answer, &allocator);
+        protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     sw_free(key);
     return status;
 }
@@ -460,7 +432,7 @@ enum sw_status sw_etcd_register(struct sw_etcd *etcd, const char *id, const char
     *lease = granted->id;
     if (granted->id == 0)
         status = sw_error_set(error, SW_UNAVAILABLE, "etcd grants no lease: %.300s", granted->error);
-    protobuf_c_message_free_unpacked(answer, &allocator);
+    protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     if (status == SW_OK)
         status = put(etcd, id, address, *lease, error);
     return status;
@@ -477,7 +449,7 @@ enum sw_status sw_etcd_keep_alive(struct sw_etcd *etcd, int64_t lease, struct sw
         return status;
     if (((const Symwave__Etcd__LeaseKeepAliveResponse *)answer)->ttl <= 0)
         status = sw_error_set(error, SW_NOT_FOUND, "the lease has ended");
-    protobuf_c_message_free_unpacked(answer, &allocator);
+    protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     return status;
 }
 
@@ -489,6 +461,6 @@ enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_err
     enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseRevoke", &request.base,
                                 &symwave__etcd__lease_revoke_response__descriptor, &answer, error);
     if (status == SW_OK)
-        protobuf_c_message_free_unpacked(answer, &allocator);
+        protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     return status;
 }

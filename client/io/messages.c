@@ -1,23 +1,10 @@
 /* Control messages through protobuf-c; the one file of the client that includes its code. */
 #include "client/io/messages.h"
 #include "common/memory.h"
+#include "common/protobuf.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "symwave/v1/symbol_store.pb-c.h"
 #include <stdio.h>
-
-static void *allocate(void *state, size_t bytes)
-{
-    (void)state;
-    return sw_malloc(bytes);
-}
-
-static void release(void *state, void *block)
-{
-    (void)state;
-    sw_free(block);
-}
-
-static ProtobufCAllocator allocator = {.alloc = allocate, .free = release};
 
 static ProtobufCBinaryData field_of(const struct sw_key *key)
 {
@@ -27,17 +14,7 @@ static ProtobufCBinaryData field_of(const struct sw_key *key)
 /* Packs a request and frees its list of keys, which is NULL where there was no memory for it. NULL without memory. */
 static struct sw_rpc_message *pack_and_free_keys(const Symwave__V1__RetrieveBatchRequest *request)
 {
-    struct sw_rpc_message *message = sw_rpc_message_new();
-    uint8_t *packed = NULL;
-    if (message && request->keys)
-        packed = sw_malloc(symwave__v1__retrieve_batch_request__get_packed_size(request));
-    if (packed) {
-        sw_rpc_message_add_copy(message, packed, symwave__v1__retrieve_batch_request__pack(request, packed));
-    } else {
-        sw_rpc_message_free(message);
-        message = NULL;
-    }
-    sw_free(packed);
+    struct sw_rpc_message *message = request->keys ? sw_protobuf_pack(&request->base) : NULL;
     sw_free(request->keys);
     return message;
 }
@@ -95,7 +72,8 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX + symbols * RESULT_BYTES_MAX);
     Symwave__V1__StoreBatchResponse *response =
-        bytes ? symwave__v1__store_batch_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes) : NULL;
+        bytes ? symwave__v1__store_batch_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message), bytes)
+              : NULL;
     if (!response)
         return not_one(error, "StoreBatchResponse");
     for (size_t i = 0; i < response->n_results; i++) {
@@ -107,7 +85,7 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
             stored = SW_STORED_PRESENT;
         result(state, from->key.data, from->key.len, stored, from->reason ? from->reason : "");
     }
-    symwave__v1__store_batch_response__free_unpacked(response, &allocator);
+    symwave__v1__store_batch_response__free_unpacked(response, &sw_protobuf_allocator);
     return SW_OK;
 }
 
@@ -116,7 +94,9 @@ enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct 
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Symwave__V1__GetNodeInfoResponse *info =
-        bytes ? symwave__v1__get_node_info_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes) : NULL;
+        bytes
+            ? symwave__v1__get_node_info_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message), bytes)
+            : NULL;
     if (!info)
         return not_one(error, "GetNodeInfoResponse");
     snprintf(status->reported_id, sizeof(status->reported_id), "%s", info->node_id);
@@ -129,32 +109,28 @@ enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct 
         status->value_bytes_max = info->limits->value_bytes_max;
         status->message_bytes_max = info->limits->message_bytes_max;
     }
-    symwave__v1__get_node_info_response__free_unpacked(info, &allocator);
+    symwave__v1__get_node_info_response__free_unpacked(info, &sw_protobuf_allocator);
     return SW_OK;
 }
 
 struct sw_rpc_message *sw_message_health_request(void)
 {
-    struct sw_rpc_message *message = sw_rpc_message_new();
-    if (!message)
-        return NULL;
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     request.service = (char *)"symwave.v1.SymbolStore";
-    uint8_t packed[64];
-    sw_rpc_message_add_copy(message, packed, grpc__health__v1__health_check_request__pack(&request, packed));
-    return message;
+    return sw_protobuf_pack(&request.base);
 }
 
 enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serving, struct sw_error *error)
 {
     const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Grpc__Health__V1__HealthCheckResponse *response =
-        bytes ? grpc__health__v1__health_check_response__unpack(&allocator, sw_rpc_message_bytes(message), bytes)
+        bytes ? grpc__health__v1__health_check_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message),
+                                                                bytes)
               : NULL;
     if (!response)
         return not_one(error, "HealthCheckResponse");
     *serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    grpc__health__v1__health_check_response__free_unpacked(response, &allocator);
+    grpc__health__v1__health_check_response__free_unpacked(response, &sw_protobuf_allocator);
     return SW_OK;
 }
 
@@ -164,12 +140,8 @@ enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serv
 struct sw_rpc_message *sw_message_find_node_request(const struct sw_key *target)
 {
     Symwave__V1__FindNodeRequest request = SYMWAVE__V1__FIND_NODE_REQUEST__INIT;
-    uint8_t packed[SW_KEY_BYTES + 16];
-    struct sw_rpc_message *message = sw_rpc_message_new();
     request.target = field_of(target);
-    if (message)
-        sw_rpc_message_add_copy(message, packed, symwave__v1__find_node_request__pack(&request, packed));
-    return message;
+    return sw_protobuf_pack(&request.base);
 }
 
 enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
@@ -179,11 +151,12 @@ enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
     const size_t bytes = sw_rpc_message_bytes(message);
     Symwave__V1__FindNodeResponse *response = NULL;
     if (bytes <= FOUND_BYTES_MAX)
-        response = symwave__v1__find_node_response__unpack(&allocator, bytes, sw_rpc_message_flatten(message));
+        response =
+            symwave__v1__find_node_response__unpack(&sw_protobuf_allocator, bytes, sw_rpc_message_flatten(message));
     if (!response)
         return sw_error_set(error, SW_PROTOCOL_ERROR, "FindNode: the answer is malformed");
     for (size_t i = 0; i < response->n_nodes; i++)
         found(state, response->nodes[i]->id, response->nodes[i]->address);
-    symwave__v1__find_node_response__free_unpacked(response, &allocator);
+    symwave__v1__find_node_response__free_unpacked(response, &sw_protobuf_allocator);
     return SW_OK;
 }

@@ -153,6 +153,24 @@ struct sw_corrupt_proof sw_proof_named(const struct retrieval *retrieval, const 
 bool sw_retrieval_has_news(const struct retrieval *retrieval);
 void sw_retrieval_tell_news(struct retrieval *retrieval);
 
+/* ---- leg.c; without the client's lock ---- */
+
+/* No answer is late before, so that a node that was busy for a moment is not asked twice. */
+#define SW_LEASE_US_MIN 50000
+
+/* Makes the engine of a leg, on its nodes and its keys, of which so many are required. SW_NO_MEMORY. */
+enum sw_status sw_leg_prepare(struct retrieval *retrieval, uint64_t required, struct sw_error *error);
+/* Gives back what a leg has of its own. */
+void sw_leg_clear(struct retrieval *retrieval);
+/* Whether the leg ended because it was told to, for other nodes, and for nothing else. */
+bool sw_leg_was_closed(const struct retrieval *retrieval);
+/* Whether the retrieval goes on with other nodes: its leg was closed for them, or found too little without them. */
+bool sw_leg_wants_next(const struct retrieval *retrieval);
+/* Begins another leg, with the keys that are not there yet, on the client's nodes as they are now. SW_NO_MEMORY. */
+enum sw_status sw_leg_next(struct retrieval *retrieval, struct sw_error *error);
+/* The report of all legs, the caller's to free. NULL without memory. */
+struct sw_report *sw_leg_report(struct retrieval *retrieval);
+
 /* ---- request.c ---- */
 
 /* Sends a request as the engine's action says; false without memory. Under the client's lock. */

@@ -1,62 +1,12 @@
 /*
- * Retrievals: drives one wave engine, or one after the other where the client's nodes change. The caller's thread
- * starts it, asks the local store, feeds the sink, tells progress and waits; the pool's threads, which nothing of the
- * caller's may block, carry out the rest.
+ * Retrievals: drives one wave engine, leg by leg. The caller's thread starts it, asks the local store, feeds the sink,
+ * tells progress and waits; the pool's threads, which nothing of the caller's may block, carry out the rest.
  */
 #include "client/io/key_set.h"
 #include "client/io/node_set.h"
-#include "client/io/report_build.h"
-#include "client/io/report_merge.h"
 #include "client/io/retrieval.h"
 #include "common/memory.h"
 #include <string.h>
-
-/* A symbol's size until one has come. */
-#define SYMBOL_BYTES_GUESS 65536
-/* How long a node that failed is passed over at first. */
-#define DOWN_BACKOFF_US 500000
-/* What one request asks for: below this it is not worth its round trip, above that many are as fast and hold less. */
-#define REQUEST_BYTES_MIN 65536
-#define REQUEST_BYTES_MAX (2u << 20)
-/* No request takes more of the budget than leaves room for so many. */
-#define REQUESTS_MIN 16
-/* Work that lies ready at a node: what a busy machine may take to send the next request, and little more. */
-#define QUEUE_US 20000
-/* No answer is late before, so that a node that was busy for a moment is not asked twice. */
-#define LEASE_US_MIN 50000
-/* As long again as a retransmission takes: then it is not only a lost packet. */
-#define LAPSE_US_MIN 250000
-/* A retrieval of a few keys may ask for as many twice. */
-#define HEDGE_KEYS_MIN 32
-
-static struct sw_wave_options engine_options(const struct retrieval *retrieval, uint64_t required)
-{
-    const struct sw_client_options *o = &retrieval->client->options;
-    const struct sw_retrieve_options *own = &retrieval->options;
-    uint64_t share = o->budget_bytes / REQUESTS_MIN;
-    uint64_t aim = share < REQUEST_BYTES_MAX ? share : REQUEST_BYTES_MAX;
-    return (struct sw_wave_options){
-        .candidates = o->candidates,
-        .request_keys_max = o->request_keys_max,
-        .requests_max = o->requests_max,
-        .node_requests_max = o->node_requests_max,
-        .window_keys_max = o->window_keys_max,
-        .local_keys_max = own->local && retrieval->before.count == 0 ? o->local_keys_max : 0,
-        .stall_timeout_us = (uint64_t)o->stall_timeout_ms * 1000,
-        .down_backoff_us = DOWN_BACKOFF_US,
-        .symbol_bytes_guess = o->value_bytes_max < SYMBOL_BYTES_GUESS ? o->value_bytes_max : SYMBOL_BYTES_GUESS,
-        .value_bytes_max = o->value_bytes_max,
-        .request_bytes_aim = aim > REQUEST_BYTES_MIN ? aim : REQUEST_BYTES_MIN,
-        .in_order = own->in_order,
-        .first_keys_max = sw_wave_first_keys((uint32_t)required, retrieval->nodes->count),
-        .queue_us = QUEUE_US,
-        .lease_us_min = LEASE_US_MIN,
-        .lapse_us_min = LAPSE_US_MIN,
-        .hedge_requests_max = o->requests_max / 4 + 1,
-        .hedge_per_cent = o->hedge_percent,
-        .hedge_keys_min = HEDGE_KEYS_MIN,
-    };
-}
 
 /* ---- the engine's actions ---- */
 
@@ -227,7 +177,7 @@ static void tick(struct sw_task *task)
         sw_retrieval_wake_at(retrieval, retrieval->deadline_us);
     /* While a request is held the engine does not time it: it must be told when that is over. */
     if (!retrieval->done && held)
-        sw_retrieval_wake_at(retrieval, sw_clock_us() + LEASE_US_MIN);
+        sw_retrieval_wake_at(retrieval, sw_clock_us() + SW_LEASE_US_MIN);
     pthread_cond_broadcast(&retrieval->changed);
     pthread_mutex_unlock(&retrieval->client->lock);
 }
@@ -318,29 +268,10 @@ static void run(struct retrieval *retrieval)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* Gives back what a leg has of its own; the client's lock is free. */
-static void leg_clear(struct retrieval *retrieval)
-{
-    pthread_mutex_lock(&retrieval->client->lock);
-    sw_wave_engine_free(retrieval->engine);
-    retrieval->engine = NULL;
-    sw_client_budget_freed(retrieval->client, retrieval);
-    pthread_mutex_unlock(&retrieval->client->lock);
-    for (uint32_t i = 0; retrieval->last_errors && i < retrieval->nodes->count; i++)
-        sw_free(retrieval->last_errors[i]);
-    sw_free(retrieval->last_errors);
-    retrieval->last_errors = NULL;
-    sw_node_set_unref(retrieval->nodes);
-    retrieval->nodes = NULL;
-    sw_free(retrieval->proofs);
-    retrieval->proofs = NULL;
-    retrieval->proof_count = 0;
-}
-
 static void clear(struct retrieval *retrieval)
 {
     if (retrieval->nodes)
-        leg_clear(retrieval);
+        sw_leg_clear(retrieval);
     sw_report_free(retrieval->before.report);
     sw_free(retrieval->keys_copy);
     sw_free(retrieval->caller_index);
@@ -371,23 +302,6 @@ static void init(struct retrieval *retrieval, struct sw_client *client, const st
     sw_cond_init(&retrieval->changed);
 }
 
-/* The engine of a leg, on its nodes and its keys, of which so many are required. */
-static enum sw_status leg_prepare(struct retrieval *retrieval, uint64_t required, struct sw_error *error)
-{
-    const uint64_t possible = required < retrieval->key_count ? required : retrieval->key_count;
-    const struct sw_wave_options options = engine_options(retrieval, possible);
-    retrieval->last_errors = sw_calloc(retrieval->nodes->count, sizeof(char *));
-    if (retrieval->last_errors)
-        retrieval->engine = sw_wave_engine_new(&options, retrieval->keys, retrieval->key_count, (uint32_t)possible,
-                                               retrieval->options.task_id, retrieval->nodes->table,
-                                               retrieval->nodes->health, &retrieval->client->budget);
-    if (!retrieval->engine)
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to retrieve %u keys", retrieval->key_count);
-    if (required > possible)
-        sw_wave_require_more(retrieval->engine, (uint32_t)(required - possible));
-    return SW_OK;
-}
-
 /* The first leg, on distinct keys. */
 static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *keys, size_t key_count,
                               struct sw_error *error)
@@ -402,101 +316,7 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
     retrieval->keys_total = distinct;
     retrieval->keys_duplicate = key_count - distinct;
     uint64_t required = retrieval->options.required;
-    return leg_prepare(retrieval, required == 0 || required > distinct ? distinct : required, error);
-}
-
-/* ---- legs ---- */
-
-/* Whether the leg ended because it was told to, for other nodes, and for nothing else. */
-static bool was_closed(const struct retrieval *retrieval)
-{
-    return retrieval->closing && retrieval->status == SW_CANCELLED && !retrieval->cancelled;
-}
-
-/* Whether the retrieval goes on with other nodes: its leg was closed for them, or found too little without them. */
-static bool wants_next_leg(const struct retrieval *retrieval)
-{
-    if (retrieval->cancelled || sw_wave_stats(retrieval->engine)->delivered >= retrieval->key_count ||
-        sw_clock_us() >= retrieval->deadline_us)
-        return false;
-    return retrieval->status == SW_SHORT ? retrieval->nodes_changed : was_closed(retrieval);
-}
-
-/* Keeps the keys that are not there yet, in their order. False without memory, and nothing has changed then. */
-static bool keep_missing(struct retrieval *retrieval)
-{
-    uint32_t count = 0;
-    struct sw_key *keys = sw_malloc(retrieval->key_count * sizeof(*keys));
-    uint32_t *index = sw_malloc(retrieval->key_count * sizeof(*index));
-    if (!keys || !index) {
-        sw_free(keys);
-        sw_free(index);
-        return false;
-    }
-    for (uint32_t i = 0; i < retrieval->key_count; i++) {
-        if (sw_wave_key_is_delivered(retrieval->engine, i))
-            continue;
-        keys[count] = retrieval->keys[i];
-        index[count++] = retrieval->caller_index ? retrieval->caller_index[i] : i;
-    }
-    sw_free(retrieval->keys_copy);
-    sw_free(retrieval->caller_index);
-    retrieval->keys = retrieval->keys_copy = keys;
-    retrieval->caller_index = index;
-    retrieval->key_count = count;
-    return true;
-}
-
-/* Adds a leg's report, which it takes over, to those before. False where there was no memory to. */
-static bool add_report(struct sw_report **sum, struct sw_report *leg)
-{
-    const uint64_t keys = (*sum ? (*sum)->keys : 0) + leg->keys; /* of which each has some */
-    *sum = sw_report_merge(*sum, leg);
-    return (*sum)->keys == keys;
-}
-
-/* Begins another leg, with the keys that are not there yet, on the client's nodes as they are now. */
-static enum sw_status next_leg(struct retrieval *retrieval, struct sw_error *error)
-{
-    const struct sw_wave_stats stats = *sw_wave_stats(retrieval->engine);
-    struct earlier_legs *before = &retrieval->before;
-    struct sw_report *leg = sw_report_of_retrieval(retrieval);
-    if (!leg || !keep_missing(retrieval)) {
-        sw_report_free(leg);
-        return sw_error_set(error, SW_NO_MEMORY, "no memory to go on with other nodes");
-    }
-    before->is_whole &= add_report(&before->report, leg);
-    before->count++;
-    before->delivered += stats.delivered;
-    before->bytes += stats.bytes_delivered;
-    before->trace_ids += sw_wave_last_request(retrieval->engine);
-    leg_clear(retrieval);
-    retrieval->nodes = sw_client_nodes(retrieval->client);
-    retrieval->done = retrieval->closing = retrieval->nodes_changed = false;
-    atomic_store(&retrieval->over, false);
-    sw_log(&retrieval->client->logger, SW_LOG_INFO, "retrieval goes on with other nodes", "found=%llu nodes=%u",
-           (unsigned long long)before->delivered, retrieval->nodes->count);
-    return leg_prepare(retrieval, stats.required - stats.delivered, error);
-}
-
-/* The report of all legs. NULL without memory. */
-static struct sw_report *make_report(struct retrieval *retrieval)
-{
-    struct sw_report *last = sw_report_of_retrieval(retrieval);
-    struct earlier_legs *before = &retrieval->before;
-    if (before->count == 0 || !last)
-        return last;
-    const uint64_t required = before->delivered + last->required, elapsed_us = last->elapsed_us;
-    if (!add_report(&before->report, last) || !before->is_whole)
-        return NULL; /* rather than one that leaves something out */
-    struct sw_report *report = before->report;
-    before->report = NULL;
-    report->keys = retrieval->keys_total;
-    report->keys_duplicate = retrieval->keys_duplicate;
-    report->required = required;
-    report->first_symbol_us = retrieval->first_symbol_us;
-    report->elapsed_us = elapsed_us;
-    return report;
+    return sw_leg_prepare(retrieval, required == 0 || required > distinct ? distinct : required, error);
 }
 
 /* The status and its message, once the retrieval is over. */
@@ -561,20 +381,20 @@ enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key 
         sw_log(&client->logger, SW_LOG_INFO, "retrieval started", "keys=%u required=%llu nodes=%u", retrieval.key_count,
                (unsigned long long)sw_wave_stats(retrieval.engine)->required, retrieval.nodes->count);
         run(&retrieval);
-        while (status == SW_OK && wants_next_leg(&retrieval)) {
-            status = next_leg(&retrieval, error);
+        while (status == SW_OK && sw_leg_wants_next(&retrieval)) {
+            status = sw_leg_next(&retrieval, error);
             if (status == SW_OK)
                 run(&retrieval);
         }
         /* Nothing is left to go on with, be it time or keys. */
         if (status != SW_OK)
             retrieval.status = status;
-        else if (was_closed(&retrieval))
+        else if (sw_leg_was_closed(&retrieval))
             retrieval.status = sw_clock_us() >= retrieval.deadline_us ? SW_DEADLINE_EXCEEDED : SW_SHORT;
         if (status == SW_OK)
             status = conclude(&retrieval, error);
         if (report)
-            *report = retrieval.engine ? make_report(&retrieval) : NULL;
+            *report = retrieval.engine ? sw_leg_report(&retrieval) : NULL;
     }
     clear(&retrieval);
     return status;

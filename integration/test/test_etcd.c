@@ -1,9 +1,9 @@
 /* Nodes that register at a real etcd, and a client whose node list follows it: nodes and etcd itself come and go. */
 #include "cluster.h"
 #include "common/etcd.h"
+#include "news.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -94,42 +93,6 @@ static int stop_all(void **state)
     return system(command);
 }
 
-/* ---- what is told ---- */
-
-struct news {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t count; /* of nodes in the last list */
-    unsigned failed;
-    char message[SW_ERROR_MESSAGE_SIZE];
-};
-
-static void tell(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data)
-{
-    struct news *news = user_data;
-    pthread_mutex_lock(&news->lock);
-    if (nodes) {
-        news->count = sw_node_list_count(nodes);
-    } else {
-        news->failed++;
-        snprintf(news->message, sizeof(news->message), "%s", error->message);
-    }
-    pthread_cond_broadcast(&news->changed);
-    pthread_mutex_unlock(&news->lock);
-}
-
-static void wait_for(struct news *news, size_t count, unsigned failed)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 60;
-    pthread_mutex_lock(&news->lock);
-    while (news->count != count || news->failed < failed)
-        if (pthread_cond_timedwait(&news->changed, &news->lock, &until) != 0)
-            fail_msg("nothing was told: %zu nodes, %u failures, %s", news->count, news->failed, news->message);
-    pthread_mutex_unlock(&news->lock);
-}
-
 /* A client that knows one node that is not there, and what follows etcd for it. */
 static struct sw_client *client_new(struct news *news, struct sw_node_watch **watch)
 {
@@ -141,7 +104,7 @@ static struct sw_client *client_new(struct news *news, struct sw_node_watch **wa
     assert_int_equal(sw_client_open(NULL, list, &client, NULL), SW_OK);
     sw_node_list_free(list);
     /* Nodes register once they serve, and etcd takes a moment to. */
-    for (int tries = 0; sw_node_watch_etcd(client, &options, tell, news, watch, &error) != SW_OK; tries++) {
+    for (int tries = 0; sw_node_watch_etcd(client, &options, news_tell, news, watch, &error) != SW_OK; tries++) {
         if (tries == 600)
             fail_msg("%s", error.message);
         usleep(100000);
@@ -149,22 +112,17 @@ static struct sw_client *client_new(struct news *news, struct sw_node_watch **wa
     return client;
 }
 
-#define NEWS                                                                                                           \
-    {                                                                                                                  \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER                                         \
-    }
-
 static void test_nodes_come_and_go(void **state)
 {
     struct news news = NEWS;
     struct sw_node_watch *watch;
     struct sw_client *client = client_new(&news, &watch);
     (void)state;
-    wait_for(&news, NODES, 0);
+    news_wait(&news, NODES, 0);
     struct sw_key *keys = values_store(client, SYMBOLS, VALUE_BYTES);
 
     cluster_signal(cluster, 1, SIGKILL); /* its lease ends */
-    wait_for(&news, NODES - 1, 0);
+    news_wait(&news, NODES - 1, 0);
     struct value_sink values;
     value_sink_init(&values, SYMBOLS, VALUE_BYTES);
     const struct sw_sink sink = value_sink_as_sink(&values);
@@ -172,7 +130,7 @@ static void test_nodes_come_and_go(void **state)
     assert_int_equal(values.received, SYMBOLS);
     value_sink_clear(&values);
     cluster_restart_with(cluster, 1, arguments);
-    wait_for(&news, NODES, 0);
+    news_wait(&news, NODES, 0);
 
     sw_node_watch_stop(watch);
     sw_client_close(client);
@@ -185,16 +143,16 @@ static void test_etcd_itself_goes_and_comes_back(void **state)
     struct sw_node_watch *watch;
     struct sw_client *client = client_new(&news, &watch);
     (void)state;
-    wait_for(&news, NODES, 0);
+    news_wait(&news, NODES, 0);
     etcd_stop();
-    wait_for(&news, NODES, 1); /* told, and the list stays */
+    news_wait(&news, NODES, 1); /* told, and the list stays */
     struct sw_key *keys = values_store(client, SYMBOLS, VALUE_BYTES);
     free(keys);
     etcd_start();
     cluster_signal(cluster, 2, SIGKILL);
-    wait_for(&news, NODES - 1, 1);
+    news_wait(&news, NODES - 1, 1);
     cluster_restart_with(cluster, 2, arguments);
-    wait_for(&news, NODES, 1);
+    news_wait(&news, NODES, 1);
     sw_node_watch_stop(watch);
     sw_client_close(client);
 }

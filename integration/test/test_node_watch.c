@@ -1,6 +1,6 @@
 /* Node lists that follow a file and the network, under a client at work on real nodes. */
 #include "cluster.h"
-#include <pthread.h>
+#include "news.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,43 +48,11 @@ static void write_list(const char *name, uint32_t count)
     assert_int_equal(fclose(file), 0);
 }
 
-/* ---- what is told ---- */
-
-struct news {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    size_t count;  /* of nodes in the last list */
-    unsigned told; /* lists */
-    unsigned failed;
-    struct sw_error error;
-};
-
-static void tell(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data)
-{
-    struct news *news = user_data;
-    pthread_mutex_lock(&news->lock);
-    if (nodes) {
-        news->count = sw_node_list_count(nodes);
-        news->told++;
-    } else {
-        news->error = *error;
-        news->failed++;
-    }
-    pthread_cond_broadcast(&news->changed);
-    pthread_mutex_unlock(&news->lock);
-}
-
-/* Waits until a list of so many nodes was told last, and so many failures in all. */
+/* As news_wait, and the failures are so many and no more. */
 static void wait_for(struct news *news, size_t count, unsigned failed)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 60;
-    pthread_mutex_lock(&news->lock);
-    while (news->count != count || news->failed != failed)
-        if (pthread_cond_timedwait(&news->changed, &news->lock, &until) != 0)
-            fail_msg("nothing was told: %zu nodes, %u lists, %u failures", news->count, news->told, news->failed);
-    pthread_mutex_unlock(&news->lock);
+    news_wait(news, count, failed);
+    assert_int_equal(news->failed, failed);
 }
 
 static uint32_t candidates(struct sw_client *client)
@@ -111,15 +78,15 @@ static struct sw_client *client_on(uint32_t count)
 
 static void test_a_list_follows_its_file(void **state)
 {
-    struct news news = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct news news = NEWS;
     struct sw_client *client = client_on(1);
     struct sw_node_watch *watch;
     struct sw_error error = {0};
     (void)state;
-    assert_int_equal(sw_node_watch_file(client, path("none"), tell, &news, &watch, &error), SW_NOT_FOUND);
+    assert_int_equal(sw_node_watch_file(client, path("none"), news_tell, &news, &watch, &error), SW_NOT_FOUND);
     assert_null(watch);
     write_list("list", 2);
-    assert_int_equal(sw_node_watch_file(client, path("list"), tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(sw_node_watch_file(client, path("list"), news_tell, &news, &watch, &error), SW_OK);
     assert_int_equal(news.count, 2); /* taken before it returns */
     assert_int_equal(candidates(client), 2);
     /* Replaced by a rename. */
@@ -147,7 +114,7 @@ static void test_a_list_follows_its_file(void **state)
     write_list("v1/list", 1);
     write_list("v2/list", 2);
     assert_int_equal(symlink("v1", path("now")) | symlink("now/list", path("link")), 0);
-    assert_int_equal(sw_node_watch_file(client, path("link"), tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(sw_node_watch_file(client, path("link"), news_tell, &news, &watch, &error), SW_OK);
     assert_int_equal(candidates(client), 1);
     assert_int_equal(symlink("v2", path("next")), 0);
     assert_int_equal(rename(path("next"), path("now")), 0);
@@ -193,14 +160,14 @@ static bool is_serving(const struct sw_node_status *status, void *user_data)
 
 static void test_a_list_follows_the_network(void **state)
 {
-    struct news news = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct news news = NEWS;
     struct sw_discover_options options = SW_DISCOVER_OPTIONS_INIT;
     struct sw_node_watch *watch;
     struct sw_error error = {0};
     struct sw_client *client = client_on(1);
     (void)state;
     /* The first node tells of nobody yet. */
-    assert_int_equal(sw_node_watch_network(client, &options, 100, tell, &news, &watch, &error), SW_NOT_FOUND);
+    assert_int_equal(sw_node_watch_network(client, &options, 100, news_tell, &news, &watch, &error), SW_NOT_FOUND);
     assert_null(watch);
     write_list("known", NODES);
     char known[256];
@@ -211,7 +178,7 @@ static void test_a_list_follows_the_network(void **state)
         cluster_restart_with(cluster, i, arguments);
     }
     options.eligible = is_serving;
-    assert_int_equal(sw_node_watch_network(client, &options, 100, tell, &news, &watch, &error), SW_OK);
+    assert_int_equal(sw_node_watch_network(client, &options, 100, news_tell, &news, &watch, &error), SW_OK);
     assert_int_equal(news.count, NODES);
     assert_int_equal(candidates(client), NODES);
     /* A node that goes is dropped, and taken in when it is back. */
