@@ -119,7 +119,7 @@ cmp "$fresh/tmp/file" "$fresh/tmp/again" && pass "the file is the same" || fail 
 # From the guide and the examples, as they are installed, with the guide's own command.
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$fresh/usr/share/doc/libsymwave-dev/guide.md" |
     awk -v folder="$fresh/tmp" '/^\/\* [a-z]+( NODES|:)/ { name = $2; sub(":", "", name); file = folder "/" name ".c" } { print >file }'
-for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/tmp/liars.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
+for source in "$fresh"/tmp/first.c "$fresh"/tmp/total.c "$fresh"/tmp/pieces.c "$fresh"/tmp/liars.c "$fresh"/usr/share/doc/libsymwave-dev/examples/*.c; do
     name=$(basename -- "$source" .c)
     package=symwave
     [[ $name != liars ]] || package=symwave-testing

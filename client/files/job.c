@@ -26,7 +26,8 @@ enum sw_status sw_job_bytes(struct sw_job *job, uint64_t bytes, struct sw_error 
     uint64_t now = sw_clock_us();
 
     job->progress.bytes += bytes;
-    if (job->options.progress && now >= job->next_progress_us) {
+    const bool is_through = job->progress.bytes_total > 0 && job->progress.bytes == job->progress.bytes_total;
+    if (job->options.progress && (now >= job->next_progress_us || is_through)) {
         job->next_progress_us = now + (uint64_t)job->options.progress_interval_ms * 1000;
         job->progress.elapsed_us = now - job->stage_us;
         job->options.progress(&job->progress, job->options.progress_data);

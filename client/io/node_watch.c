@@ -137,6 +137,8 @@ static enum sw_status update(struct sw_node_watch *watch, struct sw_error *error
         return SW_OK;
     if (status == SW_OK)
         status = sw_client_set_nodes(watch->client, list, error);
+    if (status != SW_OK)
+        watch->etcd_seen = (struct sw_key){.bytes = {0}}; /* to be taken the next time */
     if (watch->told && (status == SW_OK || (watch->runs && status != SW_CANCELLED)))
         watch->told(status == SW_OK ? list : NULL, status == SW_OK ? NULL : error, watch->told_data);
     sw_node_list_free(list);

@@ -386,6 +386,11 @@ enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key 
             if (status == SW_OK)
                 run(&retrieval);
         }
+        if (retrieval.options.progress && retrieval.engine) {
+            pthread_mutex_lock(&client->lock);
+            tell_progress(&retrieval);
+            pthread_mutex_unlock(&client->lock);
+        }
         /* Nothing is left to go on with, be it time or keys. */
         if (status != SW_OK)
             retrieval.status = status;

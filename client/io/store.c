@@ -387,6 +387,8 @@ static enum sw_status run_store(struct store_run *run, sw_source_fn source, void
         pthread_mutex_lock(&run->lock);
     }
     pthread_mutex_unlock(&run->lock);
+    next_progress_us = 0; /* the end, whatever the time */
+    tell_progress(run, &next_progress_us);
     sw_cancel_detach(run->options.cancel, &run->cancel_hook);
     return status;
 }

@@ -21,6 +21,15 @@ program() {
         -L "$bin/../lib" -Wl,-rpath,"$bin/../lib" "${@:2}" -lsymwave
 }
 
+# As the guide waits for the node.
+equal "the guide waits for its node" 1 \
+    "$(grep -cxF '    until symwave --nodes nodes.yaml nodes; do sleep 1; done' "$pages/guide.md")"
+capture "$bin/symwave" --nodes nodes.yaml nodes
+equal "which ends once the node serves" 0 "$status"
+printf 'nodes:\n- id: node-1\n  address: 127.0.0.1:1\n' >down.yaml
+capture "$bin/symwave" --nodes down.yaml nodes
+equal "and not before" 1 "$((status > 0))"
+
 for option in $(sed -n 's/^    symwaved //p' "$pages/guide.md" | grep -oE -- '--[a-z-]+'); do
     equal "symwaved has the guide's $option" 1 "$("$bin/symwaved" --help | grep -cE -- "^ .* $option=")"
 done
@@ -40,6 +49,14 @@ capture ./total nodes.yaml "$key"
 equal "the second program counts" "0 5 bytes, 0 symbols missing" "$status $out"
 capture ./total nodes.yaml "$key" "${key/?/2}"
 equal "and says what is missing" "1 5 bytes, 1 symbols missing" "$status $out"
+
+seq 20000 >numbers
+program pieces
+capture ./pieces nodes.yaml numbers
+equal "the program with a source prints what the guide says" \
+    "0 $(grep -A 3 -F '$ ./pieces' "$pages/guide.md" | tail -n 3 | sed 's/^    //')" "$status $out"
+capture ./pieces nodes.yaml none
+equal "without a file it ends with 1" 1 "$status"
 
 program liars -lsymwave-testing
 capture ./liars

@@ -313,6 +313,48 @@ static void test_a_sink_that_stands_still_starves_nobody(void **state)
     sw_client_close(small);
 }
 
+/* ---- progress ---- */
+
+static void keep_last(const struct sw_progress *progress, void *user_data)
+{
+    *(struct sw_progress *)user_data = *progress;
+}
+
+static enum sw_status one_value(struct sw_value *value, struct sw_error *error, void *user_data)
+{
+    unsigned *left = user_data;
+    (void)error;
+    if (*left > 0)
+        *value = (struct sw_value){.bytes = "a value", .bytes_count = 7};
+    *left -= *left > 0;
+    return SW_OK;
+}
+
+/* However short they are: the interval is one that never passes. */
+static void test_progress_is_told_at_the_end_of_all(void **state)
+{
+    (void)state;
+    struct sw_progress last = {.symbols = 0};
+    struct sw_retrieve_options options = SW_RETRIEVE_OPTIONS_INIT;
+    options.progress = keep_last;
+    options.progress_data = &last;
+    options.progress_interval_ms = 3600 * 1000;
+    sw_report_free(retrieve(client, 300, &options, SW_OK));
+    assert_int_equal(last.symbols, 300);
+    assert_int_equal(last.symbols_total, 300);
+    assert_int_equal(last.bytes, 300 * VALUE_BYTES);
+    assert_int_equal(last.requests + last.nodes, 0);
+
+    struct sw_store_options store = SW_STORE_OPTIONS_INIT;
+    unsigned left = 3;
+    store.progress = keep_last;
+    store.progress_data = &last;
+    store.progress_interval_ms = 3600 * 1000;
+    assert_int_equal(sw_store_stream(client, one_value, &left, &store, NULL, NULL), SW_OK);
+    assert_int_equal(last.symbols, 3);
+    assert_int_equal(last.bytes, 21);
+}
+
 /* ---- ends ---- */
 
 static void *fire_soon(void *cancel)
@@ -436,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_slow_sink_slows_the_network_and_stays_in_budget),
         cmocka_unit_test(test_many_retrievals_share_one_client_and_its_budget),
         cmocka_unit_test(test_a_sink_that_stands_still_starves_nobody),
+        cmocka_unit_test(test_progress_is_told_at_the_end_of_all),
         cmocka_unit_test(test_cancel_from_another_thread_ends_the_call),
         cmocka_unit_test(test_arguments_are_checked),
         cmocka_unit_test(test_node_statuses_tell_what_each_node_holds),

@@ -47,7 +47,8 @@ struct sw_client_options {
     uint32_t local_keys_max;
     /*
      * Milliseconds without an answered key after which a request is given up; default 2,000. Its keys are asked
-     * elsewhere long before, as soon as the node is later than is expected of it.
+     * elsewhere long before, as soon as the node is later than is expected of it. A node that takes no connection
+     * within 2 s counts as not reachable, in stores too.
      */
     uint32_t stall_timeout_ms;
     /* Bytes of the largest symbol that is accepted; default 1 MiB, at most 64 MiB. */
@@ -90,8 +91,8 @@ struct sw_client;
 
 /*
  * Opens a client on a list of nodes, which is copied. Connects to nobody yet. options may be NULL. The caller closes
- * *client. SW_INVALID_ARGUMENT (an option out of bounds, an empty list, a file that is no certificate), SW_NOT_FOUND (a
- * file), SW_NO_MEMORY, SW_IO_ERROR (no thread, or a file that cannot be read).
+ * *client, which is NULL where it fails. SW_INVALID_ARGUMENT (an option out of bounds, an empty list, a file that is no
+ * certificate), SW_NOT_FOUND (a file), SW_NO_MEMORY, SW_IO_ERROR (no thread, or a file that cannot be read).
  */
 SW_PUBLIC enum sw_status sw_client_open(const struct sw_client_options *options, const struct sw_node_list *nodes,
                                         struct sw_client **client, struct sw_error *error);
@@ -137,7 +138,10 @@ struct sw_progress {
     uint32_t nodes;       /* at work: with requests in flight */
 };
 
-/* Told about every progress_interval_ms. Does not overlap with itself or the sink; must not block for long. */
+/*
+ * Told about every progress_interval_ms, and once more at the end of a retrieval, of a store, and of a stage whose
+ * bytes are known, however short it was. Does not overlap with itself or the sink; must not block for long.
+ */
 typedef void (*sw_progress_fn)(const struct sw_progress *progress, void *user_data);
 
 /*
@@ -191,7 +195,7 @@ struct sw_retrieve_options {
  *
  * SW_OK: required symbols are in the sink. SW_SHORT: fewer could be had, every candidate was asked, and one that was
  * busy or broke off up to nine times. SW_CANCELLED, SW_DEADLINE_EXCEEDED: ended early, what was delivered stays.
- * SW_INVALID_ARGUMENT, SW_NO_MEMORY, or the sink's status.
+ * SW_INVALID_ARGUMENT (no keys, among others), SW_NO_MEMORY, or the sink's status.
  */
 SW_PUBLIC enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key *keys, size_t key_count,
                                             const struct sw_retrieve_options *options, const struct sw_sink *sink,
@@ -212,7 +216,11 @@ SW_PUBLIC enum sw_status sw_batch_retrieve(struct sw_client *client, const struc
                                            const struct sw_retrieve_options *options, struct sw_symbol_map **map,
                                            struct sw_report **report, struct sw_error *error);
 
-/* A value to store; release, where not NULL, is called once when the SDK is done with the bytes, from any thread. */
+/*
+ * A value to store. release, where not NULL, is called once, when the bytes have been copied or the store has ended:
+ * before the source is called again, and before the call returns. On the thread that called; for a call that does not
+ * block (symwave/call.h) on the call's own, also where it dispatches.
+ */
 struct sw_value {
     const void *bytes;
     size_t bytes_count;
@@ -221,13 +229,16 @@ struct sw_value {
 };
 
 /*
- * Gives the next value to store: SW_OK with value->bytes set, or with value->bytes NULL at the end. Any other status
- * ends the store with it. The bytes are copied before the next call: they may be of a buffer that is used again. Called
- * on the thread that called sw_store_stream; may block.
+ * Gives the next value to store: SW_OK with value->bytes set, or with value->bytes NULL, as it comes, at the end. Any
+ * other status ends the store with it. The bytes are copied before the next call: they may be of a buffer that is used
+ * again. Called on the thread that called sw_store_stream; may block.
  */
 typedef enum sw_status (*sw_source_fn)(struct sw_value *value, struct sw_error *error, void *user_data);
 
-/* Told what became of each symbol, in the order of the source, when all of its nodes have answered or failed. */
+/*
+ * Told what became of each symbol, in the order of the source, when all of its nodes have answered or failed. Who is
+ * not content ends the store by options.cancel, or by its source.
+ */
 typedef void (*sw_stored_fn)(uint64_t index, const struct sw_key *key, uint32_t replicas, uint32_t replicas_wanted,
                              void *user_data);
 
@@ -257,7 +268,8 @@ struct sw_store_options {
  * value is placed when the node has answered that it is durable. *report as in sw_retrieve_stream, freed with
  * sw_store_report_free.
  *
- * SW_OK; SW_SHORT: fewer replicas than asked for, the report says how many and why; SW_CANCELLED,
+ * SW_OK, of no values too; SW_SHORT: fewer replicas than asked for, be it that nodes refused them or could not be
+ * reached: the report says how many and why, error has the first cause; SW_CANCELLED,
  * SW_DEADLINE_EXCEEDED, SW_INVALID_ARGUMENT (an empty or oversized value), SW_NO_MEMORY, or the source's status.
  */
 SW_PUBLIC enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, void *source_data,
@@ -368,7 +380,10 @@ SW_PUBLIC enum sw_status sw_node_watch_file(struct sw_client *client, const char
 SW_PUBLIC enum sw_status sw_node_watch_network(struct sw_client *client, const struct sw_discover_options *options,
                                                uint32_t interval_ms, sw_node_watch_fn told, void *told_data,
                                                struct sw_node_watch **watch, struct sw_error *error);
-/* Where a network's nodes register; 0 and NULL mean the default. Set size as with sw_client_options. */
+/*
+ * Where a network's nodes register; 0 and NULL mean the default. Strings are borrowed for the call, files read in it.
+ * Set size as with sw_client_options.
+ */
 struct sw_etcd_options {
     size_t size;
     const char *endpoints; /* "host:port", several with commas between; must be given */
@@ -381,7 +396,8 @@ struct sw_etcd_options {
  * The same by etcd (3.4 or later, its v3 gRPC API): nodes are the keys of a prefix, the prefix and a node's id, each
  * with the node's address as its value; symwaved puts one there by itself, under a lease (--etcd-endpoints). The list
  * is read now, and again when etcd tells of a change, no more than five times a second. While etcd cannot be reached,
- * and while there is no node at all, the list stays as it was. SW_INVALID_ARGUMENT, SW_NOT_FOUND (there is no node),
+ * and while there is no node at all, the list stays as it was, which is told once. To stop it may take 3 s for each
+ * endpoint that does not answer. SW_INVALID_ARGUMENT, SW_NOT_FOUND (there is no node),
  * and what connecting returns.
  */
 SW_PUBLIC enum sw_status sw_node_watch_etcd(struct sw_client *client, const struct sw_etcd_options *options,
