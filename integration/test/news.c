@@ -21,7 +21,7 @@ void news_tell(const struct sw_node_list *nodes, const struct sw_error *error, v
     pthread_mutex_unlock(&news->lock);
 }
 
-void news_wait(struct news *news, size_t count, unsigned failed)
+unsigned news_wait(struct news *news, size_t count, unsigned failed)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -31,5 +31,7 @@ void news_wait(struct news *news, size_t count, unsigned failed)
         if (pthread_cond_timedwait(&news->changed, &news->lock, &until) != 0)
             fail_msg("nothing was told: %zu nodes, %u lists, %u failures, %s", news->count, news->told, news->failed,
                      news->error.message);
+    failed = news->failed;
     pthread_mutex_unlock(&news->lock);
+    return failed;
 }

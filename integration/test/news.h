@@ -22,8 +22,10 @@ struct news {
 /* An sw_node_watch_fn; user_data is the news. */
 void news_tell(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data);
 
-/* Waits until a list of so many nodes was told last, and so many failures in all, or more. Fails the test in a minute.
+/*
+ * Waits until a list of so many nodes was told last, and so many failures in all, or more: returns how many. Fails the
+ * test in a minute.
  */
-void news_wait(struct news *news, size_t count, unsigned failed);
+unsigned news_wait(struct news *news, size_t count, unsigned failed);
 
 #endif

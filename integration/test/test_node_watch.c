@@ -51,8 +51,7 @@ static void write_list(const char *name, uint32_t count)
 /* As news_wait, and the failures are so many and no more. */
 static void wait_for(struct news *news, size_t count, unsigned failed)
 {
-    news_wait(news, count, failed);
-    assert_int_equal(news->failed, failed);
+    assert_int_equal(news_wait(news, count, failed), failed);
 }
 
 static uint32_t candidates(struct sw_client *client)
