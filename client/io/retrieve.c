@@ -319,6 +319,27 @@ static enum sw_status prepare(struct retrieval *retrieval, const struct sw_key *
     return sw_leg_prepare(retrieval, required == 0 || required > distinct ? distinct : required, error);
 }
 
+/* Fewer symbols than required came: the message says how many nodes failed, and how the first of them did. */
+static void say_short(const struct retrieval *retrieval, unsigned long long found, unsigned long long required,
+                      struct sw_error *error)
+{
+    uint32_t failed = 0, first = 0;
+    for (uint32_t i = retrieval->nodes->count; i-- > 0;) {
+        if (retrieval->last_errors[i]) {
+            failed++;
+            first = i;
+        }
+    }
+    if (failed == 0)
+        sw_error_set(error, SW_SHORT, "%llu of %llu required symbols were found: every candidate node lacks the rest",
+                     found, required);
+    else
+        sw_error_set(error, SW_SHORT,
+                     "%llu of %llu required symbols were found; %u nodes failed, of %u; node %.128s at %.128s: %.160s",
+                     found, required, failed, retrieval->nodes->count, retrieval->nodes->peers[first]->id,
+                     retrieval->nodes->peers[first]->address, retrieval->last_errors[first]);
+}
+
 /* The status and its message, once the retrieval is over. */
 static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *error)
 {
@@ -331,9 +352,7 @@ static enum sw_status conclude(struct retrieval *retrieval, struct sw_error *err
     case SW_OK:
         break;
     case SW_SHORT:
-        sw_error_set(error, SW_SHORT,
-                     "%llu of %llu required symbols were found: every candidate node was asked for the rest", found,
-                     required);
+        say_short(retrieval, found, required, error);
         break;
     case SW_DEADLINE_EXCEEDED:
         sw_error_set(error, SW_DEADLINE_EXCEEDED,

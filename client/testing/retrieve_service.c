@@ -93,6 +93,8 @@ static void add_unasked(const struct serving *self, struct sw_rpc_message *messa
     sw_wire_add_symbol(message, &key, text, bytes, NULL, NULL); /* copied: it is small */
 }
 
+static const uint8_t oversized[1 << 20];
+
 /* A symbol that the node holds and has the room for, in its manner. */
 static void add_in_manner(struct serving *self, struct sw_rpc_message *message, const struct sw_key *key,
                           struct test_value *value)
@@ -112,6 +114,12 @@ static void add_in_manner(struct serving *self, struct sw_rpc_message *message, 
         break;
     case SW_TEST_EMPTY:
         sw_wire_add_symbol(message, key, value->bytes, 0, NULL, NULL);
+        break;
+    case SW_TEST_TRUNCATED:
+        sw_wire_add_symbol(message, key, value->bytes, value->count / 2, sw_test_value_unref, value);
+        return;
+    case SW_TEST_OVERSIZED:
+        sw_wire_add_symbol(message, key, oversized, sizeof(oversized), NULL, NULL);
         break;
     case SW_TEST_DUPLICATES:
         atomic_fetch_add(&value->references, 2);

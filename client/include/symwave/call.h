@@ -31,8 +31,7 @@ struct sw_call_options {
     bool dispatch;
     /*
      * Told once, on the call's thread, that the call is over; the last thing that happens there. It may end the call
-     * (with
-     * ..._end), which does not wait for it then.
+     * (with ..._end), which does not wait for it then.
      */
     void (*done)(struct sw_call *call, void *user_data);
     void *done_data;

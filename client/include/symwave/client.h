@@ -127,7 +127,7 @@ enum sw_stage {
 
 /* How a call is getting on. */
 struct sw_progress {
-    uint64_t symbols;       /* done */
+    uint64_t symbols;       /* done; of a store: answered by all of their nodes, or failed there */
     uint64_t symbols_total; /* required; 0 where it is not known */
     uint64_t bytes;         /* of values done */
     uint32_t wave;          /* the highest wave that was asked */
@@ -140,7 +140,8 @@ struct sw_progress {
 
 /*
  * Told about every progress_interval_ms, and once more at the end of a retrieval, of a store, and of a stage whose
- * bytes are known, however short it was. Does not overlap with itself or the sink; must not block for long.
+ * bytes are known, however short it was and however it ended. Does not overlap with itself or the sink; must not block
+ * for long.
  */
 typedef void (*sw_progress_fn)(const struct sw_progress *progress, void *user_data);
 
@@ -358,8 +359,9 @@ SW_PUBLIC enum sw_status sw_client_discover(struct sw_client *client, const stru
 struct sw_node_watch;
 
 /*
- * Told, on that thread, of each list that the client has taken, valid during the call; or, with nodes NULL, why one
- * that there was has not been taken: the list of before stays then. Must not stop the watch.
+ * Told, on that thread, of each list that the client has taken, the first one too, valid during the call; or, with
+ * nodes NULL, why one that there was has not been taken: the list of before stays then, as it does, untold, while a
+ * file is gone. Must not stop the watch.
  */
 typedef void (*sw_node_watch_fn)(const struct sw_node_list *nodes, const struct sw_error *error, void *user_data);
 

@@ -17,7 +17,11 @@ extern "C" {
 
 #define SW_WAVES_MAX 16
 
-/* What happened in one wave, wave 0 being each key's primary. */
+/*
+ * What happened in one wave, wave 0 being each key's primary: a key whose primary has failed or lied of late begins in
+ * a later one. Late and hedged symbols count in the wave of the request that they came by; the sum over all waves of
+ * found is found_network.
+ */
 struct sw_report_wave {
     uint64_t keys_asked;
     uint64_t found;
@@ -77,10 +81,10 @@ struct sw_report {
     uint64_t budget_high_water_bytes; /* the most of it that was reserved at once during this retrieval */
     uint64_t first_symbol_us;         /* from the start to the first symbol in the sink; 0 where none came */
     uint64_t elapsed_us;
-    uint32_t wave_count; /* 1 + the highest wave that was asked */
+    uint32_t wave_count; /* 1 + the highest wave that was asked; 0 where nobody was */
     const struct sw_report_wave *const *waves;
     uint64_t node_count;
-    const struct sw_report_node *const *nodes; /* only nodes that were asked */
+    const struct sw_report_node *const *nodes; /* only nodes that were asked, in no order: see their ids */
     /* Up to missing_sample_count keys that every candidate was asked for in vain; the caller's list order. */
     uint64_t missing_sample_count;
     const struct sw_key *missing_sample;

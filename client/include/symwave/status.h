@@ -55,7 +55,10 @@ enum sw_status_class {
 
 #define SW_ERROR_MESSAGE_SIZE 512
 
-/* Filled by a call that failed: what failed, on which node, key or file, and what to do. One line, no full stop. */
+/*
+ * Filled by a call that failed: what failed, on which node, key or file, and what to do. One line, no full stop. It
+ * means nothing after a call that has succeeded.
+ */
 struct sw_error {
     enum sw_status status;
     char message[SW_ERROR_MESSAGE_SIZE];

@@ -43,6 +43,8 @@ enum sw_test_manner {
     SW_TEST_SILENT,     /* nothing more, and no end */
     SW_TEST_ENDS,       /* nothing more, and an end as if all were well */
     SW_TEST_FAILS,      /* the call ends with the script's status */
+    SW_TEST_TRUNCATED,  /* the value without its second half */
+    SW_TEST_OVERSIZED,  /* 1 MiB of zeros, which is more than a value may have */
 };
 
 /* How a node behaves. All zero: at once, and honestly. Set size to sizeof(struct sw_test_script). */
