@@ -1,6 +1,8 @@
 """Clients that do not keep to HTTP/2, or keep to it and do nothing: rude_clients.py HOST:PORT KIND [SECONDS].
 
-Prints "closed" when the node has ended the connection or the call, "open" when it has not after SECONDS (60).
+Prints "closed" when the node has ended the connection or the call, "open" when it has not after SECONDS (60). With
+"rapid-reset" 10,000 calls a second are begun and reset at once, as far as the node takes them, for SECONDS; it prints how
+many were.
 """
 import socket
 import struct
@@ -47,11 +49,45 @@ KINDS = {
 }
 
 
+def rapid_reset(connection, until):
+    """Begins calls with a whole request for a key, and resets each at once; 100 every 10 ms."""
+    request = b"\x0a\x20" + bytes(32)
+    data = struct.pack(">BI", 0, len(request)) + request
+    block = headers("/symwave.v1.SymbolStore/RetrieveBatch")
+    count, begin = 0, time.monotonic()
+    connection.sendall(PREFACE + SETTINGS)
+    connection.settimeout(0)
+    pending = b""
+    try:
+        while time.monotonic() < until:
+            try:
+                while connection.recv(1 << 20):
+                    pass
+            except BlockingIOError:
+                pass
+            if count / 10000 > time.monotonic() - begin or len(pending) > 1 << 20:
+                time.sleep(0.005)
+            else:
+                for stream in range(2 * count + 1, 2 * count + 201, 2):
+                    pending += frame(1, 4, stream, block) + frame(0, 1, stream, data) + frame(3, 0, stream, struct.pack(">I", 8))
+                count += 100
+            try:
+                pending = pending[connection.send(pending):]
+            except BlockingIOError:
+                pass
+    except OSError:
+        pass
+    print(count)
+
+
 def main():
     host, port = sys.argv[1].rsplit(":", 1)
     kind = sys.argv[2]
     until = time.monotonic() + (float(sys.argv[3]) if len(sys.argv) > 3 else 60)
     connection = socket.create_connection((host, int(port)), 10)
+    if kind == "rapid-reset":
+        rapid_reset(connection, until)
+        return
     connection.settimeout(1)
     try:
         if kind == "slowly":
