@@ -197,8 +197,11 @@ struct sw_rpc_server_method {
 
 /* What the owner of a server decides and is told; each may be NULL. On the loop thread but for gave_up. */
 struct sw_rpc_server_hooks {
-    /* Whether a call may be served: SW_RPC_OK, or another code with its reason in details. Must not block. */
-    enum sw_rpc_code (*allow)(void *hooks_data, const struct sw_rpc_server_call *call, int role, char *details,
+    /*
+     * Whether a call may be served: SW_RPC_OK, or another code with its reason in details, and with a pushback where
+     * one is set. Must not block.
+     */
+    enum sw_rpc_code (*allow)(void *hooks_data, struct sw_rpc_server_call *call, int role, char *details,
                               size_t details_bytes);
     /* A call has come; method is the index in the options' methods, or method_count for a method that there is not. */
     void (*started)(void *hooks_data, size_t method);
@@ -279,6 +282,9 @@ bool sw_rpc_server_token(const struct sw_rpc_server_call *call, const char **tok
 
 /* Bytes of the call's messages so far. */
 void sw_rpc_server_bytes(const struct sw_rpc_server_call *call, uint64_t *in, uint64_t *out);
+
+/* Whether the hook "allow" was asked about the call and has let it in. */
+bool sw_rpc_server_was_allowed(const struct sw_rpc_server_call *call);
 
 /* Whether the client is known to be gone; for work that can be stopped half-way. */
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call);

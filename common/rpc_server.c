@@ -220,9 +220,10 @@ static bool is_allowed(struct sw_rpc_server_call *call)
     if (!server->hooks.allow)
         return true;
     enum sw_rpc_code code = server->hooks.allow(server->hooks_data, call, call->method->role, details, sizeof(details));
-    if (code != SW_RPC_OK)
+    call->allowed = code == SW_RPC_OK;
+    if (!call->allowed)
         sw_rpc_server_finish(call, NULL, code, details);
-    return code == SW_RPC_OK;
+    return call->allowed;
 }
 
 static void serve(struct sw_rpc_server_call *call)
@@ -345,6 +346,11 @@ void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message
         grpc_byte_buffer_destroy(buffer);
     grpc_slice_unref(pushback.value);
     grpc_slice_unref(details_slice);
+}
+
+bool sw_rpc_server_was_allowed(const struct sw_rpc_server_call *call)
+{
+    return call->allowed;
 }
 
 bool sw_rpc_server_is_cancelled(const struct sw_rpc_server_call *call)

@@ -68,6 +68,7 @@ struct sw_rpc_server_call {
     bool finished;       /* finish was called */
     bool cancelled_told; /* the handler's cancelled was called */
     /* loop thread only */
+    bool allowed;           /* by the hook */
     bool waits_for_request; /* of a client that sends one message: it has not come, and the handler knows nothing */
     gpr_timespec deadline;
     grpc_call_details details; /* of an unknown method */

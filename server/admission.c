@@ -4,7 +4,7 @@
 
 struct sw_admission_peer {
     struct sw_admission_peer *next;
-    uint64_t bytes;
+    uint64_t taken;
     size_t length;
     char address[]; /* without its port, not ended */
 };
@@ -44,16 +44,16 @@ static struct sw_admission_peer **find(struct sw_admission *admission, const cha
     return at;
 }
 
-enum sw_admitted sw_admission_enter(struct sw_admission *admission, const char *peer, uint64_t bytes,
-                                    uint64_t bytes_max, uint64_t peer_bytes_max)
+enum sw_admitted sw_admission_enter(struct sw_admission *admission, const char *peer, uint64_t amount, uint64_t most,
+                                    uint64_t peer_most)
 {
     const size_t length = address_length(peer);
     enum sw_admitted result = SW_ADMITTED;
     pthread_mutex_lock(&admission->lock);
     struct sw_admission_peer **at = find(admission, peer, length);
-    if (admission->bytes + bytes > bytes_max) {
+    if (admission->taken + amount > most) {
         result = SW_ADMITTED_NOT;
-    } else if ((*at ? (*at)->bytes : 0) + bytes > peer_bytes_max) {
+    } else if ((*at ? (*at)->taken : 0) + amount > peer_most) {
         result = SW_ADMITTED_NOT_PEER;
     } else {
         if (!*at && (*at = malloc(sizeof(**at) + length)) != NULL) {
@@ -61,8 +61,8 @@ enum sw_admitted sw_admission_enter(struct sw_admission *admission, const char *
             memcpy((*at)->address, peer, length);
         }
         if (*at) {
-            (*at)->bytes += bytes;
-            admission->bytes += bytes;
+            (*at)->taken += amount;
+            admission->taken += amount;
         } else {
             result = SW_ADMITTED_NOT;
         }
@@ -71,22 +71,22 @@ enum sw_admitted sw_admission_enter(struct sw_admission *admission, const char *
     return result;
 }
 
-void sw_admission_leave(struct sw_admission *admission, const char *peer, uint64_t bytes)
+void sw_admission_leave(struct sw_admission *admission, const char *peer, uint64_t amount)
 {
     pthread_mutex_lock(&admission->lock);
     struct sw_admission_peer **at = find(admission, peer, address_length(peer)), *found = *at;
-    admission->bytes -= bytes;
-    if (found && (found->bytes -= bytes) == 0) {
+    admission->taken -= amount;
+    if (found && (found->taken -= amount) == 0) {
         *at = found->next;
         free(found);
     }
     pthread_mutex_unlock(&admission->lock);
 }
 
-uint64_t sw_admission_bytes(struct sw_admission *admission)
+uint64_t sw_admission_taken(struct sw_admission *admission)
 {
     pthread_mutex_lock(&admission->lock);
-    uint64_t bytes = admission->bytes;
+    uint64_t taken = admission->taken;
     pthread_mutex_unlock(&admission->lock);
-    return bytes;
+    return taken;
 }

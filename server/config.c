@@ -77,6 +77,8 @@ static enum sw_status check_limits(struct sw_config *config, struct sw_error *er
         const uint64_t half = limits->calls_bytes_max / 2, least = 2 * limits->message_bytes_max;
         limits->peer_bytes_max = half > least ? half : least;
     }
+    if (limits->peer_calls_max == 0)
+        limits->peer_calls_max = limits->calls_max / 2;
     if (limits->store_symbols_max > symbols)
         return sw_error_set(error, SW_INVALID_ARGUMENT,
                             "--store-symbols-max: the answer to %" PRIu32 " symbols may not fit into a message; with "

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,11 +20,35 @@
 /* Descriptors for what is neither a connection nor the store's. */
 #define DESCRIPTORS_SPARE 128
 
+/*
+ * Calls that a client may cancel in a second, on a connection and from an address. A client of the SDK that ends 800
+ * retrievals a second early, as many as two cores can, cancels 900 at each of six nodes.
+ */
+#define CANCELLED_MAX      5000
+#define PEER_CANCELLED_MAX 20000
+
+/* Cancelled calls of the second that began at a time. */
+struct cancelled {
+    uint64_t began_us;
+    uint32_t count;
+};
+
 /* An address with connections. */
 struct peer {
     struct peer *next;
     struct in6_addr address;
-    uint64_t connections;
+    uint64_t count;
+    struct connection *connections;
+    struct cancelled cancelled;
+};
+
+struct connection {
+    struct connection *next; /* of its peer's */
+    struct peer *peer;
+    int descriptor;
+    in_port_t port; /* the client's; network byte order */
+    bool broken;
+    struct cancelled cancelled;
 };
 
 static struct {
@@ -35,8 +60,8 @@ static struct {
     uint64_t logged_us;
     struct sw_connections counts;
     struct peer *lists[LISTS];
-    /* whose a descriptor is; NULL: not counted */
-    _Atomic(struct peer *) of[DESCRIPTORS_MAX];
+    /* what a descriptor is; NULL: not counted */
+    _Atomic(struct connection *) of[DESCRIPTORS_MAX];
 } connections = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void sw_connections_bound(int port, uint64_t connections_max, uint64_t peer_connections_max,
@@ -117,8 +142,15 @@ static int port_of(int listener)
                                                : 0;
 }
 
+static struct in6_addr mapped(const struct in_addr *ipv4)
+{
+    struct in6_addr address = {{{[10] = 0xff, [11] = 0xff}}};
+    memcpy(&address.s6_addr[12], ipv4, 4);
+    return address;
+}
+
 /* The other end of a connection, as IPv6. */
-static bool peer_of(int descriptor, struct in6_addr *peer)
+static bool peer_of(int descriptor, struct in6_addr *peer, in_port_t *port)
 {
     union {
         struct sockaddr any;
@@ -130,11 +162,40 @@ static bool peer_of(int descriptor, struct in6_addr *peer)
         return false;
     if (address.any.sa_family == AF_INET6) {
         *peer = address.ipv6.sin6_addr;
+        *port = address.ipv6.sin6_port;
         return true;
     }
-    *peer = (struct in6_addr){{{[10] = 0xff, [11] = 0xff}}};
-    memcpy(&peer->s6_addr[12], &address.ipv4.sin_addr, 4);
+    *peer = mapped(&address.ipv4.sin_addr);
+    *port = address.ipv4.sin_port;
     return address.any.sa_family == AF_INET;
+}
+
+/* The same of gRPC's text for it, as "ipv4:127.0.0.1:4711" and "ipv6:[::1]:4711", brackets as %5B and %5D too. */
+static bool peer_from_text(const char *text, struct in6_addr *peer, in_port_t *port)
+{
+    char host[INET6_ADDRSTRLEN];
+    const char *end = strrchr(text, ':');
+    if (!end || (strncmp(text, "ipv4:", 5) != 0 && strncmp(text, "ipv6:", 5) != 0))
+        return false;
+    *port = htons((uint16_t)strtoul(end + 1, NULL, 10));
+    const char *begin = text + 5;
+    if (strncmp(begin, "%5B", 3) == 0 && end - begin > 6) {
+        begin += 3;
+        end -= 3;
+    } else if (*begin == '[' && end - begin > 2) {
+        begin++;
+        end--;
+    }
+    if (end < begin || (size_t)(end - begin) >= sizeof(host))
+        return false;
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = '\0';
+    struct in_addr ipv4;
+    if (inet_pton(AF_INET, host, &ipv4) == 1) {
+        *peer = mapped(&ipv4);
+        return true;
+    }
+    return inet_pton(AF_INET6, host, peer) == 1;
 }
 
 static struct peer **find(const struct in6_addr *address)
@@ -149,22 +210,25 @@ static struct peer **find(const struct in6_addr *address)
 }
 
 /* Under lock: whether one more is allowed from there; then it is counted. */
-static bool count(int descriptor, const struct in6_addr *address)
+static bool count(int descriptor, const struct in6_addr *address, in_port_t port)
 {
     struct peer **at = find(address);
     if (connections.counts.open >= connections.connections_max ||
-        (*at && (*at)->connections >= connections.peer_connections_max))
+        (*at && (*at)->count >= connections.peer_connections_max))
         return false;
-    if (!*at) {
-        *at = calloc(1, sizeof(**at));
-        if (!*at)
-            return false;
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection && !*at && (*at = calloc(1, sizeof(**at))) != NULL)
         (*at)->address = *address;
+    if (!connection || !*at) {
+        free(connection);
+        return false;
     }
-    (*at)->connections++;
+    *connection = (struct connection){.next = (*at)->connections, .peer = *at, .descriptor = descriptor, .port = port};
+    (*at)->connections = connection;
+    (*at)->count++;
     connections.counts.open++;
     connections.counts.accepted++;
-    atomic_store(&connections.of[descriptor], *at);
+    atomic_store(&connections.of[descriptor], connection);
     return true;
 }
 
@@ -184,12 +248,13 @@ static void log_refusal(const struct in6_addr *address)
 static bool admit(int listener, int descriptor)
 {
     struct in6_addr peer;
+    in_port_t port;
     bool admitted = true;
     if (descriptor >= DESCRIPTORS_MAX)
         return true;
     pthread_mutex_lock(&connections.lock);
-    if (connections.port != 0 && port_of(listener) == connections.port && peer_of(descriptor, &peer)) {
-        admitted = count(descriptor, &peer);
+    if (connections.port != 0 && port_of(listener) == connections.port && peer_of(descriptor, &peer, &port)) {
+        admitted = count(descriptor, &peer, port);
         if (!admitted)
             log_refusal(&peer);
     }
@@ -197,14 +262,58 @@ static bool admit(int listener, int descriptor)
     return admitted;
 }
 
-static void forget(struct peer *peer)
+static void forget(struct connection *connection)
 {
+    struct peer *peer = connection->peer;
     pthread_mutex_lock(&connections.lock);
+    struct connection **at = &peer->connections;
+    while (*at != connection)
+        at = &(*at)->next;
+    *at = connection->next;
+    free(connection);
     connections.counts.open--;
-    if (--peer->connections == 0) {
-        struct peer **at = find(&peer->address);
-        *at = peer->next;
+    if (--peer->count == 0) {
+        struct peer **place = find(&peer->address);
+        *place = peer->next;
         free(peer);
+    }
+    pthread_mutex_unlock(&connections.lock);
+}
+
+/* Counts one more; whether it is one too many. */
+static bool exceeds(struct cancelled *cancelled, uint64_t now_us, uint32_t most)
+{
+    if (now_us - cancelled->began_us >= 1000000)
+        *cancelled = (struct cancelled){.began_us = now_us};
+    return ++cancelled->count > most;
+}
+
+/* Under lock. The descriptor is open still: close forgets it, under the lock, before it closes it. */
+static void break_off(struct connection *connection, const char *peer)
+{
+    connection->broken = true;
+    connections.counts.broken++;
+    shutdown(connection->descriptor, SHUT_RDWR);
+    sw_log(connections.logger, SW_LOG_WARN, "a connection is closed: its client cancels too many calls",
+           "peer=%s in_this_second=%" PRIu32, peer, connection->cancelled.count);
+}
+
+void sw_connections_cancelled(const char *peer)
+{
+    struct in6_addr address;
+    in_port_t port;
+    if (!peer_from_text(peer, &address, &port))
+        return;
+    const uint64_t now_us = sw_clock_us();
+    pthread_mutex_lock(&connections.lock);
+    struct peer *found = connections.port != 0 ? *find(&address) : NULL;
+    struct connection *connection = found ? found->connections : NULL;
+    while (connection && connection->port != port)
+        connection = connection->next;
+    if (connection && !connection->broken) {
+        const bool of_peer = exceeds(&found->cancelled, now_us, PEER_CANCELLED_MAX);
+        if (exceeds(&connection->cancelled, now_us, CANCELLED_MAX) || of_peer)
+            break_off(connection, peer);
     }
     pthread_mutex_unlock(&connections.lock);
 }
@@ -232,11 +341,18 @@ __attribute__((visibility("default"))) int accept4(int listener, struct sockaddr
 __attribute__((visibility("default"))) int close(int descriptor)
 {
     if (descriptor >= 0 && descriptor < DESCRIPTORS_MAX && atomic_load(&connections.of[descriptor])) {
-        struct peer *peer = atomic_exchange(&connections.of[descriptor], NULL);
-        if (peer)
-            forget(peer);
+        struct connection *connection = atomic_exchange(&connections.of[descriptor], NULL);
+        if (connection)
+            forget(connection);
     }
     return real_close(descriptor);
+}
+
+#else
+
+void sw_connections_cancelled(const char *peer)
+{
+    (void)peer;
 }
 
 #endif

@@ -1,6 +1,9 @@
 /*
  * How many connections a node has, in all and from one address. gRPC 1.51 has no bound for that, so this file's accept4
  * and close stand before libc's: it counts what is accepted on the node's port, and closes what is one too many.
+ *
+ * Nor has it one for calls that are begun and cancelled at once, which hold a place among calls for a moment only, and
+ * can come faster than they are cleared away (CVE-2023-44487): a connection that cancels too many is closed.
  */
 #ifndef SW_SERVER_CONNECTIONS_H
 #define SW_SERVER_CONNECTIONS_H
@@ -10,6 +13,7 @@
 
 struct sw_connections {
     uint64_t open, accepted, refused;
+    uint64_t broken; /* closed for what their clients did */
 };
 
 /* Bounds connections to a TCP port of this process; from now on, or anew. logger is kept. */
@@ -17,6 +21,12 @@ void sw_connections_bound(int port, uint64_t connections_max, uint64_t peer_conn
                           const struct sw_logger *logger);
 /* Counts no more. The logger may go. */
 void sw_connections_unbound(void);
+/*
+ * A call has ended that its client had cancelled. peer as sw_rpc_server_peer has it. Closes its connection when those
+ * of this second are more than a client that means well comes to. Any thread; does not block.
+ */
+void sw_connections_cancelled(const char *peer);
+
 /* What has been counted; zeros where this build cannot count. */
 struct sw_connections sw_connections_counts(void);
 

@@ -128,13 +128,47 @@ static void make_methods(struct sw_daemon *daemon, struct sw_rpc_server_method m
     }
 }
 
-static enum sw_rpc_code allow(void *user_data, const struct sw_rpc_server_call *call, int role, char *details,
+/* Counts a call, which then has its place until it ends; false where there are too many, with the reason in details. */
+static bool enter(struct sw_daemon *daemon, struct sw_rpc_server_call *call, char *details, size_t details_bytes)
+{
+    const struct sw_limits limits = sw_service_limits(&daemon->service);
+    char peer[200];
+    if (sw_rpc_server_is_local(call)) /* the node's own user, who may have to look what is the matter */
+        return true;
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    const enum sw_admitted admitted =
+        sw_admission_enter(&daemon->service.calls, peer, 1, limits.calls_max, limits.peer_calls_max);
+    if (admitted == SW_ADMITTED)
+        return true;
+    const bool is_peer = admitted == SW_ADMITTED_NOT_PEER;
+    snprintf(details, details_bytes, "the node is busy: %s calls are as many as may be, %" PRIu64 " (%s); try again",
+             is_peer ? "your address's" : "its", is_peer ? limits.peer_calls_max : limits.calls_max,
+             is_peer ? "peer-calls-max" : "calls-max");
+    sw_metrics_add(daemon->metrics, is_peer ? SW_METRIC_CALLS_PEER_BUSY : SW_METRIC_CALLS_BUSY, 1);
+    sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
+    return false;
+}
+
+static void leave(struct sw_daemon *daemon, const struct sw_rpc_server_call *call)
+{
+    char peer[200];
+    if (sw_rpc_server_is_local(call))
+        return;
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    sw_admission_leave(&daemon->service.calls, peer, 1);
+}
+
+static enum sw_rpc_code allow(void *user_data, struct sw_rpc_server_call *call, int role, char *details,
                               size_t details_bytes)
 {
     struct sw_daemon *daemon = user_data;
+    if (!enter(daemon, call, details, details_bytes))
+        return SW_RPC_RESOURCE_EXHAUSTED;
     enum sw_rpc_code code = sw_access_check(daemon->access, call, (enum sw_role)role, details, details_bytes);
-    if (code != SW_RPC_OK)
+    if (code != SW_RPC_OK) {
+        leave(daemon, call);
         sw_metrics_add(daemon->metrics, SW_METRIC_CALLS_DENIED, 1);
+    }
     return code;
 }
 
@@ -154,9 +188,13 @@ static void ended(void *user_data, const struct sw_rpc_server_call *call, size_t
     sw_metrics_ended(daemon->metrics, method, code, us);
     sw_metrics_add(daemon->metrics, SW_METRIC_MESSAGE_BYTES_IN, in);
     sw_metrics_add(daemon->metrics, SW_METRIC_MESSAGE_BYTES_OUT, out);
+    if (sw_rpc_server_was_allowed(call))
+        leave(daemon, call);
+    sw_rpc_server_peer(call, peer, sizeof(peer));
+    if (sw_rpc_server_is_cancelled(call))
+        sw_connections_cancelled(peer);
     if (!atomic_load(&daemon->access_log))
         return;
-    sw_rpc_server_peer(call, peer, sizeof(peer));
     sw_log(daemon->service.logger, SW_LOG_INFO, "call",
            "method=%s peer=%s code=%s ms=%.3f received_bytes=%" PRIu64 " sent_bytes=%" PRIu64,
            method < METHODS ? method_names[method].path : "unknown", sw_log_quote(peer, quoted, sizeof(quoted)),
@@ -362,15 +400,20 @@ void sw_daemon_write_metrics(struct sw_daemon *daemon, FILE *out)
     fprintf(out, "\",version=\"%s\"} 1\n", SYMWAVE_VERSION);
     sw_metrics_write(daemon->metrics, out);
     sw_metrics_write_one(out, "symwave_calls_bytes", "gauge", "Memory that calls have reserved.",
-                         (double)sw_admission_bytes(&service->admission));
+                         (double)sw_admission_taken(&service->admission));
     sw_metrics_write_one(out, "symwave_calls_limit_bytes", "gauge", "Memory that they may reserve.",
                          (double)sw_service_limits(service).calls_bytes_max);
+    sw_metrics_write_one(out, "symwave_calls", "gauge", "Calls under way, but for the node's own socket.",
+                         (double)sw_admission_taken(&service->calls));
     const struct sw_connections connections = sw_connections_counts();
     sw_metrics_write_one(out, "symwave_connections", "gauge", "Connections of clients.", (double)connections.open);
     sw_metrics_write_one(out, "symwave_connections_accepted_total", "counter", "Connections accepted.",
                          (double)connections.accepted);
     sw_metrics_write_one(out, "symwave_connections_refused_total", "counter", "Connections closed as one too many.",
                          (double)connections.refused);
+    sw_metrics_write_one(out, "symwave_connections_broken_total", "counter",
+                         "Connections closed since their clients cancelled too many calls.",
+                         (double)connections.broken);
     if (service->store->info(service->store, &info, &error) == SW_OK) {
         sw_metrics_write_one(out, "symwave_store_symbols", "gauge", "Symbols in the store, estimated.",
                              (double)info.symbol_count);

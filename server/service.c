@@ -15,6 +15,7 @@ void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
     pthread_rwlock_init(&service->damage_lock, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     sw_admission_init(&service->admission);
+    sw_admission_init(&service->calls);
     service->message_bytes_max = limits->message_bytes_max;
     service->limits = *limits;
 }
@@ -22,6 +23,7 @@ void sw_service_init(struct sw_service *service, const struct sw_limits *limits)
 void sw_service_clear(struct sw_service *service)
 {
     sw_admission_clear(&service->admission);
+    sw_admission_clear(&service->calls);
     pthread_rwlock_destroy(&service->damage_lock);
     pthread_mutex_destroy(&service->limits_lock);
 }

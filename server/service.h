@@ -23,6 +23,8 @@ struct sw_limits {
     uint64_t store_bytes_max;   /* bytes of values in one StoreBatch stream */
     uint64_t calls_bytes_max;   /* memory of all calls under way */
     uint64_t peer_bytes_max;    /* ... of one peer's */
+    uint64_t calls_max;         /* calls under way */
+    uint64_t peer_calls_max;    /* ... of one peer */
 };
 
 struct sw_known_nodes;
@@ -43,7 +45,8 @@ struct sw_service {
     struct sw_metrics *metrics;
     uint64_t message_bytes_max; /* that of limits, which does not change */
 
-    struct sw_admission admission;
+    struct sw_admission admission; /* of bytes */
+    struct sw_admission calls;     /* of calls, each counting for 1 */
     pthread_mutex_t limits_lock;
     struct sw_limits limits; /* under limits_lock */
 };

@@ -1,8 +1,10 @@
-"""Clients that do not keep to HTTP/2, or keep to it and do nothing: rude_clients.py HOST:PORT KIND [SECONDS].
+"""Clients that do not keep to HTTP/2, or keep to it and do nothing: rude_clients.py HOST:PORT KIND [SECONDS [ADDRESS]].
+
+ADDRESS is where they come from, as 127.0.0.2.
 
 Prints "closed" when the node has ended the connection or the call, "open" when it has not after SECONDS (60). With
 "rapid-reset" 10,000 calls a second are begun and reset at once, as far as the node takes them, for SECONDS; it prints how
-many were.
+many were. With "open-calls" 32 connections have 1,000 calls each that send nothing, for SECONDS.
 """
 import socket
 import struct
@@ -80,11 +82,29 @@ def rapid_reset(connection, until):
     print(count)
 
 
+def open_calls(connect, seconds):
+    """Begins calls without a message, and holds them."""
+    block = headers("/symwave.v1.SymbolStore/RetrieveBatch")
+    calls = b"".join(frame(1, 4, stream, block) for stream in range(1, 2001, 2))
+    connections = [connect() for _ in range(32)]
+    for connection in connections:
+        connection.sendall(PREFACE + SETTINGS + calls)
+    time.sleep(seconds)
+
+
 def main():
     host, port = sys.argv[1].rsplit(":", 1)
     kind = sys.argv[2]
     until = time.monotonic() + (float(sys.argv[3]) if len(sys.argv) > 3 else 60)
-    connection = socket.create_connection((host, int(port)), 10)
+    source = (sys.argv[4], 0) if len(sys.argv) > 4 else None
+
+    def connect():
+        return socket.create_connection((host, int(port)), 10, source)
+
+    if kind == "open-calls":
+        open_calls(connect, float(sys.argv[3]))
+        return
+    connection = connect()
     if kind == "rapid-reset":
         rapid_reset(connection, until)
         return
