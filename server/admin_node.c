@@ -2,6 +2,7 @@
 #include "common/rpc_wait.h"
 #include "server/admin_commands.h"
 #include "server/daemon.h"
+#include "server/recovery.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +87,10 @@ static enum sw_status start(struct sw_admin_node *node, const struct sw_config *
     enum sw_status status = sw_admin_check_owner(config->data, error);
     if (status == SW_OK)
         status = sw_store_rocksdb_open(config->data, &node->store, error);
-    if (status == SW_OK)
+    if (status == SW_OK) {
+        sw_recovery_tell(config->data, &node->logger);
         status = sw_daemon_start(config, node->store, &node->logger, &node->daemon, NULL, error);
+    }
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "server/admin.h"
 #include "server/daemon.h"
 #include "server/notify.h"
+#include "server/recovery.h"
 #include "server/registration.h"
 #include "server/watching.h"
 #include "symwave/client.h"
@@ -115,7 +116,10 @@ static enum sw_status open_store(const struct sw_config *config, const struct sw
 {
     char spec[600];
     enum sw_status status = sw_store_rocksdb_open(config->data, store, error);
-    if (status != SW_OK || !config->store_fault)
+    if (status != SW_OK)
+        return status;
+    sw_recovery_tell(config->data, logger);
+    if (!config->store_fault)
         return status;
     struct sw_store *under = *store;
     status = sw_store_fault_open(under, &config->faults, store, error);

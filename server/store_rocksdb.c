@@ -360,6 +360,11 @@ static rocksdb_options_t *make_options(void)
     rocksdb_options_set_write_buffer_size(options, MEMTABLE_BYTES);
     rocksdb_options_set_max_write_buffer_number(options, MEMTABLES_MAX);
     rocksdb_options_set_max_total_wal_size(options, WAL_BYTES_MAX);
+    /*
+     * Each symbol stands by itself. What is damaged in the log must not take with it all that came later, which the
+     * default, rocksdb_point_in_time_recovery, does, and deletes it.
+     */
+    rocksdb_options_set_wal_recovery_mode(options, rocksdb_skip_any_corrupted_records_recovery);
     rocksdb_options_set_max_background_jobs(options, 3);
     rocksdb_options_set_max_open_files(options, open_files());
     /* So that neither a flush nor a sync of the log ends in one long fsync. */

@@ -61,6 +61,8 @@ static rocksdb_options_t *make_options(void)
     rocksdb_block_based_options_destroy(table);
     rocksdb_cache_destroy(cache);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    /* As the node opens it: what is damaged in its log takes nothing else with it. */
+    rocksdb_options_set_wal_recovery_mode(options, rocksdb_skip_any_corrupted_records_recovery);
     rocksdb_options_set_db_log_dir(options, NO_LOG_FOLDER);
     return options;
 }

@@ -6,11 +6,12 @@
  *     SYMWAVE_FAULT_UNDER=FOLDER   only files below it are looked at; without it, none are
  *     SYMWAVE_FAULT_ON=KINDS       of write, size, sync, name, read, with commas between; default all but read
  *     SYMWAVE_FAULT_LOG=FILE       a line for each operation that is counted: its number, its kind, what it is done to
- *     SYMWAVE_FAULT_AT=N           the operation, from 1, at which it happens
+ *     SYMWAVE_FAULT_AT=N           the operation, from 1, at which it happens; "end": when the process ends by itself
  *     SYMWAVE_FAULT_DO=WHAT        kill: the process is killed before the operation
  *                                  torn: the same, but the first half of what was to be written is written
  *                                  power: the same as kill, and all that was not synced is undone: bytes by fsync or
  *                                    fdatasync of the file, names by fsync of the folder
+ *                                  power-bytes: the same, but for names: a file may be there, and be empty
  *                                  eio, enospc: the operation fails with this, and so do all after it
  *     SYMWAVE_FAULT_TIMES=N        ... or just so many
  *     SYMWAVE_FAULT_KEEP=FOLDER    for power, on the same file system: where names that were taken away are kept
@@ -56,6 +57,7 @@ enum deed {
     KILL,
     TORN,
     POWER,
+    POWER_BYTES,
     FAIL
 };
 
@@ -63,6 +65,7 @@ static char under[PATH_MAX];
 static size_t under_bytes;
 static unsigned kinds = WRITE | SIZE | SYNC | NAME;
 static uint64_t at, times = UINT64_MAX;
+static bool at_end;
 static enum deed deed;
 static int fail_errno;
 static const char *keep;
@@ -92,15 +95,16 @@ __attribute__((constructor)) static void begin(void)
     if ((text = getenv("SYMWAVE_FAULT_ON")))
         kinds = kinds_of(text);
     if ((text = getenv("SYMWAVE_FAULT_AT")))
-        at = strtoull(text, NULL, 10);
+        at_end = strcmp(text, "end") == 0, at = strtoull(text, NULL, 10);
     if ((text = getenv("SYMWAVE_FAULT_TIMES")))
         times = strtoull(text, NULL, 10);
     keep = getenv("SYMWAVE_FAULT_KEEP");
     if ((text = getenv("SYMWAVE_FAULT_DO"))) {
-        deed = strcmp(text, "kill") == 0    ? KILL
-               : strcmp(text, "torn") == 0  ? TORN
-               : strcmp(text, "power") == 0 ? POWER
-                                            : FAIL;
+        deed = strcmp(text, "kill") == 0          ? KILL
+               : strcmp(text, "torn") == 0        ? TORN
+               : strcmp(text, "power") == 0       ? POWER
+               : strcmp(text, "power-bytes") == 0 ? POWER_BYTES
+                                                  : FAIL;
         fail_errno = strcmp(text, "enospc") == 0 ? ENOSPC : EIO;
     }
     if ((text = getenv("SYMWAVE_FAULT_LOG")))
@@ -118,6 +122,11 @@ __attribute__((constructor)) static void begin(void)
 }
 
 /* ---- what power that goes away undoes ---- */
+
+static bool takes_power(void)
+{
+    return deed == POWER || deed == POWER_BYTES;
+}
 
 /* A file whose bytes are not all synced. */
 struct file {
@@ -195,7 +204,7 @@ static struct file *file_of(int fd)
 static void remember_bytes(int fd, off_t offset, size_t bytes_count)
 {
     struct stat status;
-    if (deed != POWER || fstat(fd, &status) != 0)
+    if (!takes_power() || fstat(fd, &status) != 0)
         return;
     struct undo *undo = remember(BYTES);
     undo->file = file_of(fd);
@@ -237,7 +246,7 @@ static bool lies_in(const char *path, const char *folder)
 static void synced(int fd, const char *path)
 {
     struct stat status;
-    if (deed != POWER || fstat(fd, &status) != 0)
+    if (!takes_power() || fstat(fd, &status) != 0)
         return;
     for (struct undo **at_undo = &undos, *undo; (undo = *at_undo);) {
         bool done = undo->what == BYTES ? undo->file->device == status.st_dev && undo->file->inode == status.st_ino
@@ -282,11 +291,19 @@ static void undo_all(void)
 
 static _Noreturn void die(void)
 {
-    if (deed == POWER)
+    if (takes_power())
         undo_all();
     kill(getpid(), SIGKILL);
     for (;;)
         pause();
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    pthread_mutex_lock(&lock);
+    if (at_end && takes_power())
+        undo_all();
+    pthread_mutex_unlock(&lock);
 }
 
 static bool path_counts(const char *path)
@@ -352,6 +369,7 @@ static int counted(enum kind kind, const char *path, bool *torn)
     switch (deed) {
     case KILL:
     case POWER:
+    case POWER_BYTES:
         die();
     case TORN:
         if (kind == WRITE && torn)
@@ -526,6 +544,20 @@ EXPORT int fsync(int fd)
 EXPORT int fdatasync(int fd)
 {
     return sync_with(REAL(fdatasync), fd);
+}
+
+EXPORT int syncfs(int fd)
+{
+    char path[PATH_MAX];
+    bool locked;
+    int code = begin_on(SYNC, fd, path, &locked);
+    int result = code ? fails(code) : REAL(syncfs)(fd);
+    while (result == 0 && locked && undos) {
+        struct undo *undo = undos;
+        undos = undo->before;
+        forget(undo);
+    }
+    return done(locked, result);
 }
 
 /* It promises nothing about what power takes away. */

@@ -1,1 +1,238 @@
+# For run.sh: disks that are full, fail, or have changed what was written.
 # shellcheck shell=bash
+# shellcheck disable=SC2154
+
+# small_disk FOLDER SIZE: a file system of its own, which goes with the scenario.
+small_disk() {
+    mkdir "$1"
+    mount -t tmpfs -o "size=$2" symwave-faults "$1" 2>/dev/null || skip "a file system may not be mounted here"
+    mounted+=("$PWD/$1")
+    trap unmount_disks EXIT
+}
+mounted=()
+unmount_disks() {
+    local status=$? disk child
+    for child in "${children[@]}"; do
+        kill -KILL "$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    done
+    cd /
+    for disk in "${mounted[@]}"; do
+        umount "$disk" || true
+    done
+    (exit "$status")
+    clean_up
+}
+
+scenario flipped_in_blobs fast "40 bits are flipped in the blob files of two of six nodes" \
+    "all symbols, each right; the nodes say which are damaged"
+flipped_in_blobs() {
+    local index at file bytes corrupt
+    cluster
+    for index in 1 2; do
+        kill -TERM "${pids[index]}"
+        wait "${pids[index]}" || true
+        forget_child "${pids[index]}"
+        "$bin/symwaved" compact --data "node-$index" >compacted 2>&1 || { cat compacted; fail "the node is compacted"; }
+        file=$(ls -S "node-$index"/*.blob | head -n 1)
+        bytes=$(stat -c %s "$file")
+        for ((at = 1; at <= 40; at++)); do
+            flip "$file" $((bytes * at / 41))
+        done
+        start_cluster_node "$index" 127.0.0.1:0
+    done
+    write_nodes
+    fetch_all
+    all_came
+    corrupt=$(report '[.nodes[].corrupt, .nodes[].missing] | add')
+    for index in 1 2; do
+        "$bin/symwaved" scrub --data "node-$index" --json >scrubbed 2>scrub.err || true
+        equal "node-$index finds what is damaged" true "$(jq '.damaged >= 30' scrubbed 2>/dev/null || cat scrub.err)"
+        seen "node-$index: $(jq -r .damaged scrubbed) damaged"
+    done
+    rm -rf out
+    fetch_all
+    all_came "after the scrub, a fetch ends well"
+    seen "$corrupt keys were not to be had at their first node"
+}
+
+scenario flipped_in_log fast "a bit is flipped in the middle of a node's log (WAL), and it is started" \
+    "it loses what the bit is in and nothing else, and says so; what it gives is right"
+flipped_in_log() {
+    local file
+    cp -r "$world/values" "$world/keys" .
+    start_node node-1 127.0.0.1:0
+    list_of node-1 >nodes.yaml
+    symwave --nodes nodes.yaml store values/*
+    equal "all is stored" 0 "$status"
+    kill_node "$node_pid"
+    file=$(ls -S node-1/*.log | head -n 1)
+    flip "$file" $(($(stat -c %s "$file") / 2))
+    start_node node-1 127.0.0.1:0
+    list_of node-1 >nodes.yaml
+    contains "it says so" "the store's log is damaged" "$(<node-1.log)"
+    fetch_all
+    no_wrong_bytes
+    [[ $(find out -type f | wc -l) -ge $((stored_symbols * 9 / 10)) ]] && pass "what came later is still there" ||
+        fail "what came later is still there" "$(find out -type f | wc -l) of $stored_symbols"
+    seen "$(find out -type f | wc -l) of $stored_symbols are still there; $(grep -o ' bytes=[0-9]*' node-1.log | head -n 1) left out"
+}
+
+# half_got: a get that was killed in the middle.
+half_got() {
+    file_node --store-fault rate=10000000
+    "$bin/symwave" --nodes nodes.yaml get layout.json --out got >.out 2>.err &
+    fetch_pid=$!
+    children+=("$fetch_pid")
+    wait_for_journal 40
+    kill_node "$fetch_pid"
+}
+
+# Waits until the journal has that many symbols; each takes some bytes.
+wait_for_journal() {
+    local tries=1200
+    until (($(stat -c %s got.part.journal 2>/dev/null || echo 0) >= $1 * 40)); do
+        ((tries-- > 0)) || die "the journal does not grow"
+        sleep 0.02
+    done
+}
+
+scenario flipped_in_journal fast "a get is killed, and bits of its journal are flipped" "the next get brings the right file"
+flipped_in_journal() {
+    local at bytes
+    half_got
+    bytes=$(stat -c %s got.part.journal)
+    for at in 3 5 7; do
+        flip got.part.journal $((bytes * at / 10))
+    done
+    get_file
+    got_file
+    seen "of $(report .source_symbols) symbols $(report .kept) were kept, $(report .taken) came"
+}
+
+scenario flipped_in_partial_output fast "a get is killed, and bits of its partial output are flipped" \
+    "the next get fetches those again, and brings the right file"
+flipped_in_partial_output() {
+    local at
+    half_got
+    for at in $(seq 1 40); do
+        flip got.part $((file_bytes * at / 41))
+    done
+    get_file
+    got_file
+    seen "of $(report .source_symbols) symbols $(report .kept) were kept, $(report .dropped) found damaged, $(report .taken) came"
+}
+
+scenario client_disk_full fast "the disk is full in the middle of a fetch, and of a get; then there is space" \
+    "exit status 3 and an error that says so; then the rest comes"
+client_disk_full() {
+    cluster
+    file_node
+    small_disk disk 6m
+    write_nodes
+    symwave --nodes nodes.yaml --json fetch --task faults --keys keys --out disk/out --deadline 60
+    one_line "the fetch fails" 3 "No space left on device"
+    mv nodes.yaml cluster.yaml
+    list_of file-1 >nodes.yaml
+    rm -rf disk/out
+    capture "$bin/symwave" --nodes nodes.yaml --json get layout.json --out disk/got
+    one_line "the get fails" 3 "free some space"
+    equal "no file is there" "" "$(ls disk/got 2>/dev/null || true)"
+    seen "$err"
+    mount -o remount,size=64m disk
+    capture "$bin/symwave" --nodes nodes.yaml --json get layout.json --out disk/got
+    equal "with space the get ends well" 0 "$status"
+    equal "the file is right" "" "$(cmp disk/got file 2>&1)"
+    mv cluster.yaml nodes.yaml
+    mkdir out
+    fetch_all
+    all_came
+}
+
+scenario client_read_only fast "the disk is read-only" "exit status 3 and an error that names the file, before anything is fetched"
+client_read_only() {
+    file_node
+    small_disk disk 64m
+    mount -o remount,ro disk
+    capture "$bin/symwave" --nodes nodes.yaml --json get layout.json --out disk/got
+    one_line "the get fails" 3 "Read-only file system"
+    seen "$err"
+}
+
+scenario client_disk_fails fast "writing, syncing or renaming fails (EIO), at each of 40 moments of a get" \
+    "exit status 3 and an error that says so, each time; no file under its name; the next get brings it"
+client_disk_fails() {
+    local at total step errors=0 text
+    file_node
+    faulty "$PWD" kill AT=0 LOG="$PWD/.log" -- "$bin/symwave" --nodes nodes.yaml get layout.json --out got >/dev/null
+    total=$(($(wc -l <.log) - 1)) # the last one takes the journal away, when all is done
+    rm got
+    step=$(((total + 39) / 40))
+    for ((at = 1; at <= total; at += step)); do
+        rm -f got got.part*
+        capture faulty "$PWD" eio AT="$at" -- "$bin/symwave" --nodes nodes.yaml get layout.json --out got
+        if ((status != 3)) || [[ $err != *"Input/output error"* || -e got ]]; then
+            fail "operation $at of $total: exit status 3 and an error" "$status $err"
+        else
+            errors=$((errors + 1)) text=$err
+        fi
+    done
+    get_file
+    got_file
+    seen "$errors errors of $(((total + step - 1) / step)) tries, such as: $text"
+}
+
+scenario server_disk_full slow "a node's disk is full while clients store; then there is space" \
+    "stores are refused with the reason, reads go on, nothing acknowledged is lost, kill -9 included"
+server_disk_full() {
+    SYMWAVE_BIN=$bin "$root/integration/test/test_disk_full.sh" >log 2>&1 || status=$?
+    [[ ${status:-0} != 77 ]] || skip "$(<log)"
+    equal "it holds" "0" "${status:-0}"
+    ((${status:-0} == 0)) || cat log
+    seen "$(tail -n 1 log)"
+}
+
+scenario server_disk_fails fast "writing and syncing fail (EIO) at a node while clients store, at 5 moments, and it is killed" \
+    "stores fail with the reason; after each restart what was acknowledged is there"
+server_disk_fails() {
+    local at
+    mkdir node-1
+    : >keys
+    for at in 30 60 120 240 480; do
+        SYMWAVE_FAULT_UNDER=$PWD/node-1 SYMWAVE_FAULT_DO=eio SYMWAVE_FAULT_ON=write,sync SYMWAVE_FAULT_AT=$at \
+            LD_PRELOAD=$fault_library start_node node-1 127.0.0.1:0
+        list_of node-1 >nodes.yaml
+        timeout 60 "$bin/crash_stores" nodes.yaml "$((seed + at))" keys || fail "the client ends by itself" "$?"
+        kill -0 "$node_pid" 2>/dev/null && pass "the node runs on" || fail "the node runs on" "$(tail node-1.log)"
+        kill_node "$node_pid"
+        start_node node-1 127.0.0.1:0
+        list_of node-1 >nodes.yaml
+        rm -rf out
+        if [[ -s keys ]]; then
+            symwave --nodes nodes.yaml --json fetch --keys keys --out out
+            equal "after failures from operation $at on, all that was acknowledged is there" \
+                "0 $(sort -u keys | wc -l)" "$status $(find out -type f | wc -l)"
+        fi
+        kill_node "$node_pid"
+    done
+    [[ -s keys ]] && pass "something was acknowledged" || fail "something was acknowledged"
+    seen "$(sort -u keys | wc -l) symbols acknowledged, all there"
+}
+
+scenario server_reads_fail fast "reading fails (EIO) at two of six nodes" "all symbols, from the others"
+server_reads_fail() {
+    local index
+    cluster
+    for index in 1 2; do
+        kill -TERM "${pids[index]}"
+        wait "${pids[index]}" || true
+        forget_child "${pids[index]}"
+        # The first reads are those of its start.
+        SYMWAVE_FAULT_UNDER=$PWD/node-$index SYMWAVE_FAULT_DO=eio SYMWAVE_FAULT_ON=read SYMWAVE_FAULT_AT=200 \
+            LD_PRELOAD=$fault_library start_cluster_node "$index" 127.0.0.1:0
+    done
+    write_nodes
+    fetch_all
+    all_came
+    nodes_serve
+}

@@ -6,6 +6,7 @@
 cluster_nodes=6
 stored_symbols=200
 stored_bytes=65532
+file_bytes=13000000
 world=${SYMWAVE_FAULTS_FOLDER:-}/world
 python=$(find_python asyncio) || python=
 seed=${SYMWAVE_SEED:-1}
@@ -21,7 +22,8 @@ skip() {
     exit 77
 }
 
-# Made once: $world/values, the values, each named by its key; $world/keys; and node-1 to node-6, which all hold all.
+# Made once: $world/values, the values, each named by its key; $world/keys; and node-1 to node-6, which all hold all. Beside
+# them $world/file with its layout.json, and file-1, a node that has it.
 make_stored_cluster() {
     local work_folder=$world children=() index
     mkdir -p "$world/values"
@@ -40,6 +42,10 @@ make_stored_cluster() {
         while IFS=$'\t' read -r key file; do
             mv "$file" "values/$key"
         done <stored
+        start_node file-1 127.0.0.1:0
+        list_of file-1 >nodes.yaml
+        head -c "$file_bytes" /dev/urandom >file
+        "$bin/symwave" --nodes nodes.yaml put file --layout layout.json >put || die "the file cannot be stored"
         for index in "${children[@]}"; do
             kill -TERM "$index"
             wait "$index"
@@ -55,6 +61,46 @@ clean_up_nodes() {
 list_entry() {
     printf -- '- id: %s\n  address: %s\n' "$1" "$2"
 }
+
+# file_node [OPTION...]: file-1 in nodes.yaml, and its file and layout.json.
+file_node() {
+    [[ -d file-1 ]] || cp -r "$world/file-1" "$world/file" "$world/layout.json" .
+    start_node file-1 127.0.0.1:0 "$@"
+    list_of file-1 >nodes.yaml
+}
+
+# get_file [COMMAND...]: gets it, as "got"; by a command that runs the rest.
+get_file() {
+    capture "$@" "$bin/symwave" --nodes nodes.yaml --json get layout.json --out got
+}
+
+# got_file [TEXT]: it came, and is right, and nothing is beside it.
+got_file() {
+    equal "${1:-the get ends well}" 0 "$status"
+    ((status == 0)) || printf '%s\n' "$err"
+    equal "the file is right" "" "$(cmp got file 2>&1)"
+    equal "nothing is beside it" "got" "$(echo got*)"
+}
+
+# flip FILE OFFSET: flips a bit there.
+flip() {
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "\\x$(printf %02x $((byte ^ 4)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# faulty FOLDER WHAT [NAME=VALUE...] -- COMMAND...: runs it with the fault library, under FOLDER.
+faulty() {
+    local variables=("SYMWAVE_FAULT_UNDER=$1" "SYMWAVE_FAULT_DO=$2")
+    shift 2
+    while [[ $1 != -- ]]; do
+        variables+=("SYMWAVE_FAULT_$1")
+        shift
+    done
+    shift
+    env "${variables[@]}" LD_PRELOAD="$fault_library" "$@"
+}
+fault_library=$bin/../lib/libsymwave_faults.so
 
 # cluster [OPTION...]: node-1 to node-6 with the symbols, in nodes.yaml. ${pids[1]} and ${addresses[1]} are node-1's.
 pids=() addresses=() reached_at=()
