@@ -184,3 +184,12 @@ length_prefix() {
     [[ $(<memory) -lt 262144 ]] && pass "memory is bounded" || fail "memory is bounded" "$(<memory) KiB"
     seen "$(<memory) KiB at most"
 }
+
+scenario simulated fast "the same, where nothing but the engine is real: a tenth of 100 nodes misbehaves, in each of 8 ways, 50 times" \
+    "all of 1,000 symbols each time, at most half as much again sent"
+simulated() {
+    capture "$bin/simulated_faults" 50
+    equal "every promise is kept" 0 "$status"
+    printf '%s\n%s\n' "$out" "$err"
+    seen "$out"
+}
