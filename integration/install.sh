@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build Symwave (no argument), to build it and run all its tests (--tests), to run its
-# benchmarks (--bench), or to make packages of it (--package): Debian packages through apt, grpcurl and ghz through Go.
+# benchmarks (--bench), for the slow half of the fault matrix (--faults), or to make packages of it (--package): Debian
+# packages through apt, grpcurl, ghz and h2spec through Go.
 # Prints what it does; does nothing where nothing is missing.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,6 +10,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 grpcurl_module=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
 # ghz, which loads a gRPC server, likewise.
 ghz_module=github.com/bojand/ghz/cmd/ghz@v0.117.0
+# h2spec, which asks a server all that HTTP/2 says. What it is made of wants a newer Go than Debian 12's.
+h2spec_module=github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 # To build: gcc brings libc6-dev only as a recommendation, descriptor.proto is in libprotobuf-dev. To run the demo: time.
 packages=(
@@ -78,8 +81,12 @@ case "$*" in
     packages+=("${bench_packages[@]}")
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
+--faults)
+    packages+=("${test_packages[@]}" iproute2)
+    find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
+    ;;
 --package) packages+=("${package_packages[@]}") ;;
-*) die "usage: ${0##*/} [--tests | --bench | --package]" ;;
+*) die "usage: ${0##*/} [--tests | --bench | --faults | --package]" ;;
 esac
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
     die "this is not Debian; install what these packages hold: ${packages[*]}, and grpcurl for the tests"
@@ -90,4 +97,7 @@ fi
 install_packages "${packages[@]}"
 if ((${#go_tools[@]} > 0)); then
     install_go_tool "${go_tools[@]}"
+fi
+if [[ $* == --faults ]] && ! find_tool h2spec >/dev/null; then
+    (install_go_tool h2spec "$h2spec_module") || echo "without h2spec: its part of the matrix is left out"
 fi

@@ -5,7 +5,7 @@
 #   clang     clang's warnings; unit tests
 #   asan      address, leak and undefined-behaviour sanitizers: unit and integration tests
 #   tsan      thread sanitizer: the same
-#   fuzz      each fuzz target for some seconds
+#   fuzz      each fuzz target for some seconds; "fuzz-minute", which only runs when named, for a minute
 #   package   Debian packages in a fresh Debian root; as root only
 #
 # The last line says "N passed, N failed"; the exit status is 0 only where nothing failed.
@@ -18,8 +18,8 @@ if ((${#presets[@]} == 0)); then
 fi
 for preset in "${presets[@]}"; do
     case $preset in
-    release | clang | asan | tsan | fuzz | package) ;;
-    *) die "there is no preset \"$preset\": release, clang, asan, tsan, fuzz, package" ;;
+    release | clang | asan | tsan | fuzz | fuzz-minute | package) ;;
+    *) die "there is no preset \"$preset\": release, clang, asan, tsan, fuzz, fuzz-minute, package" ;;
     esac
 done
 
@@ -67,6 +67,8 @@ run_package_test() {
 
 for preset in "${presets[@]}"; do
     printf '\n== %s ==\n' "$preset"
+    label=$preset
+    [[ $preset != fuzz-minute ]] || preset=fuzz
     if [[ $preset == package ]]; then
         run_package_test
         continue
@@ -78,7 +80,7 @@ for preset in "${presets[@]}"; do
     fi
     case $preset in
     clang) run_tests clang unit "$jobs" ;;
-    fuzz) run_tests fuzz fuzz "$jobs" ;;
+    fuzz) run_tests fuzz "$label" "$jobs" ;;
     *)
         run_tests "$preset" unit "$jobs"
         run_tests "$preset" integration 1

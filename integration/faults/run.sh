@@ -28,7 +28,7 @@ scenario() {
     pace[$1]=$2 title[$1]=$3 expected[$1]=$4
 }
 source "$here/world.sh"
-for part in network nodes peers disk crashes processes clock names files; do
+for part in network nodes peers disk crashes processes clock names files conformance; do
     source "$here/scenarios_$part.sh"
 done
 
