@@ -82,7 +82,7 @@ case "$*" in
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
 --faults)
-    packages+=("${test_packages[@]}" iproute2)
+    packages+=("${test_packages[@]}" iproute2 gnuplot-nox)
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
 --package) packages+=("${package_packages[@]}") ;;
