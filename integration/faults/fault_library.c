@@ -19,7 +19,7 @@
  *
  * What the C library does by itself (stdio) is not seen.
  */
-#include <dlfcn.h>
+#include "fault_power.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,9 +76,6 @@ static const volatile int64_t *clock_seconds;
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static uint64_t count;
 
-/* The next definition of a function, which is the C library's. */
-#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
-
 static unsigned kinds_of(const char *text)
 {
     unsigned wanted = 0;
@@ -121,170 +118,28 @@ __attribute__((constructor)) static void begin(void)
     }
 }
 
-/* ---- what power that goes away undoes ---- */
-
 static bool takes_power(void)
 {
     return deed == POWER || deed == POWER_BYTES;
 }
 
-/* A file whose bytes are not all synced. */
-struct file {
-    dev_t device;
-    ino_t inode;
-    int fd; /* ours, to read and write */
-};
-
-struct undo {
-    enum {
-        BYTES,
-        MADE,
-        MOVED,
-        TAKEN
-    } what;
-    struct undo *before;
-    /* BYTES: of a file, from an offset on; its size was this before */
-    struct file *file;
-    off_t offset, size;
-    size_t bytes_count;
-    char *bytes;
-    /* the names: MADE and TAKEN have one; MOVED has that which it had before; kept is what was there */
-    char *path, *from, *kept;
-};
-
-static struct undo *undos; /* the latest first */
-static uint64_t kept_count;
-
-static void *must(void *pointer)
-{
-    if (!pointer)
-        abort();
-    return pointer;
-}
-
-static struct undo *remember(int what)
-{
-    struct undo *undo = must(calloc(1, sizeof(*undo)));
-    undo->what = what;
-    undo->before = undos;
-    undos = undo;
-    return undo;
-}
-
-static void forget(struct undo *undo)
-{
-    free(undo->bytes);
-    free(undo->path);
-    free(undo->from);
-    free(undo->kept);
-    free(undo);
-}
-
-/* The file of a descriptor, opened anew if it is not known. */
-static struct file *file_of(int fd)
-{
-    static struct file files[4096];
-    static size_t file_count;
-    struct stat status;
-    char self[64];
-    if (fstat(fd, &status) != 0)
-        abort();
-    for (size_t i = 0; i < file_count; i++)
-        if (files[i].device == status.st_dev && files[i].inode == status.st_ino)
-            return &files[i];
-    if (file_count == sizeof(files) / sizeof(*files))
-        abort();
-    struct file *file = &files[file_count++];
-    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    *file = (struct file){status.st_dev, status.st_ino, REAL(open)(self, O_RDWR | O_CLOEXEC)};
-    return file;
-}
-
-/* Before the bytes of a file from an offset on change, or its size. */
+/* What would be undone: names only with POWER, and nothing where no power goes. */
 static void remember_bytes(int fd, off_t offset, size_t bytes_count)
 {
-    struct stat status;
-    if (!takes_power() || fstat(fd, &status) != 0)
-        return;
-    struct undo *undo = remember(BYTES);
-    undo->file = file_of(fd);
-    undo->offset = offset;
-    undo->size = status.st_size;
-    if (offset < status.st_size) {
-        undo->bytes = must(malloc(bytes_count + 1));
-        ssize_t got = REAL(pread)(undo->file->fd, undo->bytes, bytes_count, offset);
-        undo->bytes_count = got > 0 ? (size_t)got : 0;
-    }
+    if (takes_power())
+        power_remember_bytes(fd, offset, bytes_count);
 }
 
-static char *keep_name(const char *path)
+static void remember_name(enum power_name what, const char *path, const char *from)
 {
-    char kept[PATH_MAX];
-    if (!keep)
-        return NULL;
-    snprintf(kept, sizeof(kept), "%s/%" PRIu64, keep, kept_count++);
-    return REAL(link)(path, kept) == 0 ? must(strdup(kept)) : NULL;
+    if (deed == POWER)
+        power_remember_name(what, path, from, keep);
 }
 
-static void remember_name(int what, const char *path, const char *from)
-{
-    if (deed != POWER)
-        return;
-    struct undo *undo = remember(what);
-    undo->path = must(strdup(path));
-    undo->from = from ? must(strdup(from)) : NULL;
-    undo->kept = what == MADE ? NULL : keep_name(path);
-}
-
-static bool lies_in(const char *path, const char *folder)
-{
-    const char *end = strrchr(path, '/');
-    return end && strlen(folder) == (size_t)(end - path) && memcmp(path, folder, (size_t)(end - path)) == 0;
-}
-
-/* A descriptor was synced: what was to be undone of its file, or of the names in its folder, is not any more. */
 static void synced(int fd, const char *path)
 {
-    struct stat status;
-    if (!takes_power() || fstat(fd, &status) != 0)
-        return;
-    for (struct undo **at_undo = &undos, *undo; (undo = *at_undo);) {
-        bool done = undo->what == BYTES ? undo->file->device == status.st_dev && undo->file->inode == status.st_ino
-                                        : S_ISDIR(status.st_mode) && lies_in(undo->path, path);
-        if (done) {
-            *at_undo = undo->before;
-            forget(undo);
-        } else {
-            at_undo = &undo->before;
-        }
-    }
-}
-
-static void undo_all(void)
-{
-    for (const struct undo *undo = undos; undo; undo = undo->before) {
-        bool failed = false;
-        switch (undo->what) {
-        case BYTES:
-            if (undo->bytes_count > 0)
-                failed = REAL(pwrite)(undo->file->fd, undo->bytes, undo->bytes_count, undo->offset) < 0;
-            failed |= REAL(ftruncate)(undo->file->fd, undo->size) != 0;
-            break;
-        case MADE:
-            if (REAL(unlink)(undo->path) != 0 && errno == EISDIR)
-                rmdir(undo->path);
-            break;
-        case MOVED:
-            REAL(rename)(undo->path, undo->from);
-            /* fall through */
-        case TAKEN:
-            if (undo->kept)
-                REAL(link)(undo->kept, undo->path);
-            break;
-        }
-        if (failed)
-            fprintf(stderr, "fault library: cannot undo: %s\n", strerror(errno));
-    }
+    if (takes_power())
+        power_synced(fd, path);
 }
 
 /* ---- the operation that is counted ---- */
@@ -292,7 +147,7 @@ static void undo_all(void)
 static _Noreturn void die(void)
 {
     if (takes_power())
-        undo_all();
+        power_lost();
     kill(getpid(), SIGKILL);
     for (;;)
         pause();
@@ -302,7 +157,7 @@ __attribute__((destructor)) static void end(void)
 {
     pthread_mutex_lock(&lock);
     if (at_end && takes_power())
-        undo_all();
+        power_lost();
     pthread_mutex_unlock(&lock);
 }
 
@@ -407,7 +262,9 @@ static ssize_t write_at(int fd, const struct iovec *parts, int parts_count, off_
             from = (REAL(fcntl)(fd, F_GETFL) & O_APPEND) ? status.st_size : lseek(fd, 0, SEEK_CUR);
         remember_bytes(fd, from, bytes_count);
         if (torn) {
-            char *half = must(malloc(bytes_count + 1));
+            char *half = malloc(bytes_count + 1);
+            if (!half)
+                abort();
             size_t have = 0;
             for (int i = 0; i < parts_count; have += parts[i++].iov_len)
                 memcpy(half + have, parts[i].iov_base, parts[i].iov_len);
@@ -552,11 +409,8 @@ EXPORT int syncfs(int fd)
     bool locked;
     int code = begin_on(SYNC, fd, path, &locked);
     int result = code ? fails(code) : REAL(syncfs)(fd);
-    while (result == 0 && locked && undos) {
-        struct undo *undo = undos;
-        undos = undo->before;
-        forget(undo);
-    }
+    if (result == 0 && locked)
+        power_synced_all();
     return done(locked, result);
 }
 
@@ -591,7 +445,7 @@ static int open_in(int folder, const char *name, int flags, mode_t mode)
         code = begin_name(folder, name, path, &locked);
     int fd = code ? fails(code) : REAL(openat)(folder, name, flags, mode);
     if (fd >= 0 && locked)
-        remember_name(MADE, path, NULL);
+        remember_name(POWER_NAME_MADE, path, NULL);
     return done(locked, fd);
 }
 
@@ -633,7 +487,7 @@ EXPORT int renameat(int from_folder, const char *from, int to_folder, const char
     bool locked;
     int code = begin_name(to_folder, to, path, &locked);
     if (code == 0 && locked && name_counts(from_folder, from, from_path))
-        remember_name(MOVED, path, from_path);
+        remember_name(POWER_NAME_MOVED, path, from_path);
     return done(locked, code ? fails(code) : REAL(renameat)(from_folder, from, to_folder, to));
 }
 
@@ -649,7 +503,7 @@ EXPORT int linkat(int from_folder, const char *from, int to_folder, const char *
     int code = begin_name(to_folder, to, path, &locked);
     int result = code ? fails(code) : REAL(linkat)(from_folder, from, to_folder, to, flags);
     if (result == 0 && locked)
-        remember_name(MADE, path, NULL);
+        remember_name(POWER_NAME_MADE, path, NULL);
     return done(locked, result);
 }
 
@@ -664,7 +518,7 @@ EXPORT int unlinkat(int folder, const char *name, int flags)
     bool locked;
     int code = begin_name(folder, name, path, &locked);
     if (code == 0 && locked && !(flags & AT_REMOVEDIR))
-        remember_name(TAKEN, path, NULL);
+        remember_name(POWER_NAME_TAKEN, path, NULL);
     return done(locked, code ? fails(code) : REAL(unlinkat)(folder, name, flags));
 }
 
@@ -680,7 +534,7 @@ EXPORT int mkdir(const char *name, mode_t mode)
     int code = begin_name(AT_FDCWD, name, path, &locked);
     int result = code ? fails(code) : REAL(mkdir)(name, mode);
     if (result == 0 && locked)
-        remember_name(MADE, path, NULL);
+        remember_name(POWER_NAME_MADE, path, NULL);
     return done(locked, result);
 }
 
