@@ -2,7 +2,7 @@
 #include "common/rpc_wait.h"
 #include "server/admin_commands.h"
 #include "server/daemon.h"
-#include "server/recovery.h"
+#include "server/rocksdb_log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static enum sw_status start(struct sw_admin_node *node, const struct sw_config *
     if (status == SW_OK)
         status = sw_store_rocksdb_open(config->data, &node->store, error);
     if (status == SW_OK) {
-        sw_recovery_tell(config->data, &node->logger);
+        sw_rocksdb_log_left_out(config->data, &node->logger);
         status = sw_daemon_start(config, node->store, &node->logger, &node->daemon, NULL, error);
     }
     return status;

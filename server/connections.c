@@ -2,7 +2,6 @@
 #include "common/clock.h"
 #include <arpa/inet.h>
 #include <dlfcn.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,16 +20,21 @@
 #define DESCRIPTORS_SPARE 128
 
 /*
- * Calls that a client may cancel in a second, on a connection and from an address. A client of the SDK that ends 800
- * retrievals a second early, as many as two cores can, cancels 900 at each of six nodes.
+ * Calls that a client may cancel before anything was sent to it, on a connection and from an address: so many at once,
+ * and so many a second for long. Each is a place in a queue of gRPC's that has no bound but its memory, and that grows
+ * when they come faster than the node can look at them: hence a number, and not a rate of what the node has seen. A
+ * client of the SDK that gives up 800 retrievals a second at once, as many as two cores can, cancels 900 calls at each
+ * of six nodes.
  */
-#define CANCELLED_MAX      5000
-#define PEER_CANCELLED_MAX 20000
+#define CANCELLED_MAX           2000
+#define CANCELLED_A_SECOND      1000
+#define PEER_CANCELLED_MAX      4000
+#define PEER_CANCELLED_A_SECOND 2000
 
-/* Cancelled calls of the second that began at a time. */
+/* Cancelled calls, as of a time; so many a second are forgotten. */
 struct cancelled {
-    uint64_t began_us;
-    uint32_t count;
+    uint64_t at_us;
+    double count;
 };
 
 /* An address with connections. */
@@ -281,10 +285,12 @@ static void forget(struct connection *connection)
 }
 
 /* Counts one more; whether it is one too many. */
-static bool exceeds(struct cancelled *cancelled, uint64_t now_us, uint32_t most)
+static bool exceeds(struct cancelled *cancelled, uint64_t now_us, double most, double a_second)
 {
-    if (now_us - cancelled->began_us >= 1000000)
-        *cancelled = (struct cancelled){.began_us = now_us};
+    cancelled->count -= (double)(now_us - cancelled->at_us) / 1e6 * a_second;
+    if (cancelled->count < 0)
+        cancelled->count = 0;
+    cancelled->at_us = now_us;
     return ++cancelled->count > most;
 }
 
@@ -294,8 +300,8 @@ static void break_off(struct connection *connection, const char *peer)
     connection->broken = true;
     connections.counts.broken++;
     shutdown(connection->descriptor, SHUT_RDWR);
-    sw_log(connections.logger, SW_LOG_WARN, "a connection is closed: its client cancels too many calls",
-           "peer=%s in_this_second=%" PRIu32, peer, connection->cancelled.count);
+    sw_log(connections.logger, SW_LOG_WARN, "a connection is closed: its client cancels too many calls", "peer=%s",
+           peer);
 }
 
 void sw_connections_cancelled(const char *peer)
@@ -311,8 +317,8 @@ void sw_connections_cancelled(const char *peer)
     while (connection && connection->port != port)
         connection = connection->next;
     if (connection && !connection->broken) {
-        const bool of_peer = exceeds(&found->cancelled, now_us, PEER_CANCELLED_MAX);
-        if (exceeds(&connection->cancelled, now_us, CANCELLED_MAX) || of_peer)
+        const bool of_peer = exceeds(&found->cancelled, now_us, PEER_CANCELLED_MAX, PEER_CANCELLED_A_SECOND);
+        if (exceeds(&connection->cancelled, now_us, CANCELLED_MAX, CANCELLED_A_SECOND) || of_peer)
             break_off(connection, peer);
     }
     pthread_mutex_unlock(&connections.lock);

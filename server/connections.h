@@ -22,8 +22,8 @@ void sw_connections_bound(int port, uint64_t connections_max, uint64_t peer_conn
 /* Counts no more. The logger may go. */
 void sw_connections_unbound(void);
 /*
- * A call has ended that its client had cancelled. peer as sw_rpc_server_peer has it. Closes its connection when those
- * of this second are more than a client that means well comes to. Any thread; does not block.
+ * A call has ended that its client had cancelled before anything was sent to it. peer as sw_rpc_server_peer has it.
+ * Closes its connection when there are more of them than a client that means well comes to. Any thread; does not block.
  */
 void sw_connections_cancelled(const char *peer);
 

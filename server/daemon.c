@@ -191,7 +191,7 @@ static void ended(void *user_data, const struct sw_rpc_server_call *call, size_t
     if (sw_rpc_server_was_allowed(call))
         leave(daemon, call);
     sw_rpc_server_peer(call, peer, sizeof(peer));
-    if (sw_rpc_server_is_cancelled(call))
+    if (sw_rpc_server_is_cancelled(call) && out == 0)
         sw_connections_cancelled(peer);
     if (!atomic_load(&daemon->access_log))
         return;

@@ -3,8 +3,8 @@
 #include "server/admin.h"
 #include "server/daemon.h"
 #include "server/notify.h"
-#include "server/recovery.h"
 #include "server/registration.h"
+#include "server/rocksdb_log.h"
 #include "server/watching.h"
 #include "symwave/client.h"
 #include <inttypes.h>
@@ -115,10 +115,11 @@ static enum sw_status open_store(const struct sw_config *config, const struct sw
                                  struct sw_store **store, struct sw_error *error)
 {
     char spec[600];
+    sw_rocksdb_log_to(logger);
     enum sw_status status = sw_store_rocksdb_open(config->data, store, error);
     if (status != SW_OK)
         return status;
-    sw_recovery_tell(config->data, logger);
+    sw_rocksdb_log_left_out(config->data, logger);
     if (!config->store_fault)
         return status;
     struct sw_store *under = *store;
@@ -180,6 +181,7 @@ out:
     sw_config_clear(&running.config);
     if (store)
         store->close(store);
+    sw_rocksdb_log_to(NULL);
     if (status != SW_OK)
         return EXIT_LOCAL_FAILURE;
     sw_log(logger, SW_LOG_INFO, "node stopped", "node=%s calls_cancelled=%zu",

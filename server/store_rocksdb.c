@@ -197,6 +197,7 @@ static enum sw_status store_put_batch(struct sw_store *store, const struct sw_ke
     char *message = NULL;
     rocksdb_write(self->db, self->write, batch, &message);
     rocksdb_writebatch_destroy(batch);
+    atomic_store(&self->log_failed, message != NULL);
     if (!message)
         return SW_OK;
     atomic_store(&self->failed_at_us, sw_clock_us());
@@ -205,11 +206,15 @@ static enum sw_status store_put_batch(struct sw_store *store, const struct sw_ke
 
 /*
  * Syncs the log, every file of it: RocksDB's SyncWAL covers those of memtables that are not flushed yet. After one that
- * failed RocksDB fails all that follow, and has to: the kernel drops what it could not write and says so only once.
+ * failed RocksDB fails all that follow, and has to: the kernel drops what it could not write and says so only once. A
+ * log that failed to be written must not even be tried: Debian's RocksDB has its assertions in, and one of them ends
+ * the process then. Until a write succeeds, which RocksDB lets happen with a new log only, nothing is durable.
  */
 static enum sw_status sync_log(struct rocksdb_store *self, struct sw_error *error)
 {
     char *message = NULL;
+    if (atomic_load(&self->log_failed))
+        return sw_error_set(error, SW_IO_ERROR, "cannot sync the log of %s: a write to it has failed", self->path);
     rocksdb_flush_wal(self->db, 1, &message);
     if (!message)
         return SW_OK;

@@ -19,6 +19,7 @@ struct rocksdb_store {
     rocksdb_writeoptions_t *write;
     atomic_size_t values_held;
     atomic_uint_fast64_t failed_at_us; /* the last write that failed; 0: none */
+    atomic_bool log_failed;            /* the last write to the log did */
     atomic_uint_fast64_t free_bytes_min;
     atomic_uint free_percent_min;
     atomic_bool full; /* below these, and not yet far enough above */

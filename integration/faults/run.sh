@@ -7,7 +7,7 @@
 #   run.sh --list           their names, and what each expects
 #   run.sh NAME...          just these; a name may have * and ?
 #
-#   --keep                  leaves the work folders of those that fail
+#   --jobs=N                so many at a time; default: as many as there are processors
 #   --seed=N                what is random comes from it; default: the time
 #
 # Needs a build of the preset "release", or SYMWAVE_BIN, the folder of the programs. Exit status: 0 where all that could be
@@ -44,19 +44,19 @@ fi
 
 # ---- all ----
 
-keep= seed=${SYMWAVE_SEED:-$(date +%s)} only_fast= list= wanted=()
+jobs=$(nproc) seed=${SYMWAVE_SEED:-$(date +%s)} only_fast= list= wanted=()
 for argument in "$@"; do
     case $argument in
     --fast) only_fast=yes ;;
     --list) list=yes ;;
-    --keep) keep=yes ;;
+    --jobs=*) jobs=${argument#*=} ;;
     --seed=*) seed=${argument#*=} ;;
     --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;;
     -*) die "there is no option $argument: see --help" ;;
     *) wanted+=("$argument") ;;
     esac
 done
-export SYMWAVE_SEED=$seed SYMWAVE_KEEP=$keep
+export SYMWAVE_SEED=$seed
 
 is_wanted() {
     local pattern
@@ -87,31 +87,51 @@ export SYMWAVE_FAULTS_FOLDER=$folder
 world=$folder/world
 echo "seed $seed (--seed); ${#run_names[@]} scenarios"
 make_stored_cluster
-held=0 broken=() left_out=()
-for name in "${run_names[@]}"; do
-    printf '%s\n  what      %s\n  expected  %s\n' "$name" "${title[$name]}" "${expected[$name]}"
-    begin=$(date +%s%N) status=0
+# try NAME: its block of the report, in $folder/NAME.told; the exit status is the scenario's.
+try() {
+    local name=$1 begin status=0 seconds seen
+    begin=$(date +%s%N)
     # What is still not over by then hangs, which no scenario may.
-    SYMWAVE_SEEN=$folder/seen timeout -k 20 "${SYMWAVE_FAULT_LIMIT:-300}" "$0" --one "$name" >"$folder/log" 2>&1 || status=$?
+    SYMWAVE_SEEN=$folder/$name.seen timeout -k 20 "${SYMWAVE_FAULT_LIMIT:-600}" "$0" --one "$name" >"$folder/$name.log" 2>&1 ||
+        status=$?
     seconds=$(awk -v ns="$(($(date +%s%N) - begin))" 'BEGIN { printf "%.1f", ns / 1e9 }')
-    seen=$(sed ':a;N;$!ba;s/\n/; /g' "$folder/seen" 2>/dev/null || true)
-    rm -f "$folder/seen"
+    seen=$(sed ':a;N;$!ba;s/\n/; /g' "$folder/$name.seen" 2>/dev/null || true)
+    ((status != 124)) || echo "it hangs" >>"$folder/$name.log"
+    {
+        printf '%s\n  what      %s\n  expected  %s\n' "$name" "${title[$name]}" "${expected[$name]}"
+        case $status in
+        0) printf '  seen      %s\n  seconds   %s\n' "${seen:-all of it}" "$seconds" ;;
+        77) printf '  seen      not tried: %s\n' "$(tail -n 1 "$folder/$name.log")" ;;
+        *)
+            printf '  seen      BROKEN (%s)\n  seconds   %s\n' "${seen:-status $status}" "$seconds"
+            sed 's/^/    | /' "$folder/$name.log"
+            ;;
+        esac
+    } >"$folder/$name.told"
+    return "$status"
+}
+
+held=0 broken=() left_out=()
+declare -A running=()
+# Waits for one of those that run, and prints what it came to.
+end_one() {
+    local pid status=0
+    wait -n -p pid "${!running[@]}" || status=$?
+    cat "$folder/${running[$pid]}.told"
     case $status in
-    0)
-        held=$((held + 1))
-        printf '  seen      %s\n  seconds   %s\n' "${seen:-all of it}" "$seconds"
-        ;;
-    77)
-        left_out+=("$name")
-        printf '  seen      not tried: %s\n' "$(tail -n 1 "$folder/log")"
-        ;;
-    *)
-        broken+=("$name")
-        ((status != 124)) || echo "it hangs" >>"$folder/log"
-        printf '  seen      BROKEN (%s)\n  seconds   %s\n' "${seen:-status $status}" "$seconds"
-        sed 's/^/    | /' "$folder/log"
-        ;;
+    0) held=$((held + 1)) ;;
+    77) left_out+=("${running[$pid]}") ;;
+    *) broken+=("${running[$pid]}") ;;
     esac
+    unset "running[$pid]"
+}
+for name in "${run_names[@]}"; do
+    ((${#running[@]} < jobs)) || end_one
+    try "$name" &
+    running[$!]=$name
+done
+while ((${#running[@]} > 0)); do
+    end_one
 done
 if ((${#left_out[@]} > 0)); then
     echo "not tried here: ${left_out[*]}"

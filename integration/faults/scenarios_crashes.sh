@@ -207,7 +207,7 @@ all_crashing_fetches() {
 # crash_node WHAT AT...: a node is killed at each of these operations on its files while three clients store; all of that goes
 # on with the same data. After each, what was acknowledged is there.
 crash_node() {
-    local what=$1 at crashes=0 starts=0 client clients tries keys_now
+    local what=$1 at crashes=0 starts=0 client clients tries
     shift
     : >keys
     for at in "$@"; do
@@ -222,7 +222,7 @@ crash_node() {
         until grep -q 'msg="node started"' node-1.log || ! kill -0 "$node_pid" 2>/dev/null; do
             ((tries-- > 0)) || die "the node neither starts nor ends"
             sleep 0.01
-        done
+        done 2>>killed # what the shell says of a child that was killed
         node_address=$(sed -n 's/.*msg="node started".* address=\([^ ]*\).*/\1/p' node-1.log)
         if [[ -n $node_address ]]; then
             list_of node-1 >nodes.yaml
@@ -235,7 +235,7 @@ crash_node() {
             for client in "${clients[@]}"; do
                 wait "$client" || true
                 forget_child "$client"
-            done
+            done 2>>killed
             cat keys-? >>keys
             rm -f keys-?
         else
@@ -244,7 +244,6 @@ crash_node() {
         status=0
         wait "$node_pid" 2>/dev/null || status=$?
         forget_child "$node_pid"
-        equal "operation $at: the node is killed" 137 "$status" >>checked
         ((status == 137)) || fail "operation $at: the node is killed" "$status"
         crashes=$((crashes + 1))
         start_crashed_node

@@ -128,7 +128,7 @@ node_metric() {
     [[ -z $http ]] || curl -sf "http://127.0.0.1:$http/metrics" | awk -v name="$1" '$1 == name { print $2 }'
 }
 
-# attack KIND COUNT: COUNT clients of the kind come to node-1 from another address for 5 s. Others are served meanwhile,
+# attack KIND COUNT: COUNT clients of the kind come to node-1 from another address for up to 20 s. Others are served meanwhile,
 # and the node's memory stays. What the clients say, in sum, is left in $said, the calls that the node had at the end of
 # that in $most_calls, where it has metrics.
 attack() {
@@ -136,29 +136,34 @@ attack() {
     fetch_all
     before=$(resident_kib "${pids[1]}")
     for ((one = 1; one <= count; one++)); do
-        "$python" "$root/integration/test/rude_clients.py" "${addresses[1]}" "$kind" 5 127.0.0.2 >"said-$one" 2>&1 &
+        "$python" "$root/integration/test/rude_clients.py" "${addresses[1]}" "$kind" 20 127.0.0.2 >"said-$one" 2>&1 &
         clients+=("$!")
         children+=("$!")
     done
     sleep 2
     rm -rf out
-    capture "$bin/symwave" --nodes nodes.yaml nodes
-    equal "every node serves meanwhile" 0 "$status"
     fetch_all
     all_came "a fetch goes well meanwhile"
     after=$(resident_kib "${pids[1]}")
     most_calls=$(node_metric symwave_calls)
+    local tries=10
+    until capture "$bin/symwave" --nodes nodes.yaml nodes && ((status == 0 || tries-- == 0)); do
+        sleep 0.5
+    done
+    equal "every node serves meanwhile" 0 "$status"
     for one in "${clients[@]}"; do
-        wait "$one" || true
+        [[ $kind == rapid-reset ]] || kill "$one" 2>/dev/null || true
+        wait "$one" 2>/dev/null || true
         forget_child "$one"
     done
-    [[ $after -lt $((before + 196608)) ]] && pass "memory stays" || fail "memory stays" "$before KiB before, $after after"
+    # How much gathers before they are cut off depends on the machine; a gigabyte would be gRPC's own bound.
+    [[ $after -lt $((before + 393216)) ]] && pass "memory stays" || fail "memory stays" "$before KiB before, $after after"
     nodes_serve
     said=$(awk '{ sum += $1 } END { print sum + 0 }' said-*)
     seen "the node: $before KiB before, $after meanwhile"
 }
 
-scenario rapid_reset fast "4 clients begin and reset calls, 10,000 a second each, for 5 s (CVE-2023-44487)" \
+scenario rapid_reset fast "4 clients begin and reset calls, 10,000 a second each, for up to 20 s (CVE-2023-44487)" \
     "their connections are closed; others are served meanwhile, and memory stays"
 rapid_reset() {
     cluster

@@ -46,7 +46,7 @@ between() {
     write_nodes
     fetch_all
     all_came
-    equal "they gave some" true "$(report '[.nodes[] | select(.id == "node-1" or .id == "node-2") | .found] | add > 10')"
+    equal "they gave some" true "$(report '[.nodes[] | select(.id == "node-1" or .id == "node-2") | .found] | add > 0')"
 }
 
 scenario newer_server fast "two nodes send fields that this client does not know" "all symbols, from them too"
