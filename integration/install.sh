@@ -20,8 +20,9 @@ packages=(
     libgrpc-dev librocksdb-dev libcyaml-dev libyaml-dev libjansson-dev libssl-dev libmicrohttpd-dev libsystemd-dev libcmocka-dev
     jq time
 )
-# To test besides: b3sum is what BLAKE3 is compared with, clang is the second compiler and has libFuzzer.
-test_packages=(etcd-server b3sum openssl curl python3 clang libclang-rt-14-dev clang-format abigail-tools doxygen
+# To test besides: iproute2 is for networks of a test's own, b3sum is what BLAKE3 is compared with, clang is the second
+# compiler and has libFuzzer.
+test_packages=(etcd-server iproute2 b3sum openssl curl python3 clang libclang-rt-14-dev clang-format abigail-tools doxygen
     python3-venv python3-setuptools python3-wheel python3-grpcio python3-protobuf)
 # To make Debian packages and look at them.
 package_packages=(debootstrap dpkg-dev file lintian procps)
@@ -82,7 +83,7 @@ case "$*" in
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
 --faults)
-    packages+=("${test_packages[@]}" iproute2 gnuplot-nox)
+    packages+=("${test_packages[@]}" gnuplot-nox)
     find_tool ghz >/dev/null || go_tools+=(ghz "$ghz_module")
     ;;
 --package) packages+=("${package_packages[@]}") ;;

@@ -148,7 +148,6 @@ through() {
         : >"proxy-$index"
         "$python" "$root/integration/faults/fault_proxy.py" "${addresses[index]}" "${fault[@]}" >"proxy-$index" 2>"proxy-$index.log" &
         children+=("$!")
-        proxy_pids[index]=$!
     done
     for index in "$@"; do
         wait_for_line "proxy-$index" : "the proxy of node-$index listens"
@@ -156,7 +155,6 @@ through() {
     done
     write_nodes
 }
-proxy_pids=()
 
 # wait_for_line FILE PATTERN WHAT
 wait_for_line() {
