@@ -23,7 +23,7 @@ program() {
 
 # As the guide waits for the node.
 equal "the guide waits for its node" 1 \
-    "$(grep -cxF '    until symwave --nodes nodes.yaml nodes; do sleep 1; done' "$pages/guide.md")"
+    "$(grep -cxF '    until symwave --nodes nodes.yaml nodes >/dev/null 2>&1; do sleep 1; done' "$pages/guide.md")"
 capture "$bin/symwave" --nodes nodes.yaml nodes
 equal "which ends once the node serves" 0 "$status"
 printf 'nodes:\n- id: node-1\n  address: 127.0.0.1:1\n' >down.yaml
