@@ -99,7 +99,10 @@ void sw_rpc_channel_free(struct sw_rpc_channel *channel)
 {
     if (!channel)
         return;
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_channel_destroy(channel->channel);
+    sw_thread_signals_restore(&before);
     sw_free(channel->authorization);
     sw_free(channel);
 }
@@ -108,7 +111,10 @@ static void unref(struct sw_rpc_client_call *call)
 {
     if (atomic_fetch_sub(&call->references, 1) > 1)
         return;
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_call_unref(call->call);
+    sw_thread_signals_restore(&before);
     grpc_metadata_array_destroy(&call->initial_metadata);
     grpc_metadata_array_destroy(&call->trailing_metadata);
     grpc_slice_unref(call->details);
@@ -258,7 +264,10 @@ struct sw_rpc_client_call *sw_rpc_client_start(struct sw_rpc_channel *channel, c
     grpc_metadata_array_init(&call->trailing_metadata);
     call->details = grpc_empty_slice();
     call->pushback_us = -1;
-    /* gRPC starts threads when there is work for them: the first call looks up names and connects. */
+    /*
+     * gRPC starts threads when there is work for them, whatever it was called for: the first call looks up names and
+     * connects, and its executor gets one more where it falls behind. So it is everywhere in this file.
+     */
     sigset_t before;
     sw_thread_signals_block(&before);
     grpc_slice path = grpc_slice_from_copied_string(method);
@@ -276,23 +285,32 @@ void sw_rpc_client_send(struct sw_rpc_client_call *call, struct sw_rpc_message *
         sw_rpc_message_free(message);
         return;
     }
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_byte_buffer *buffer = sw_rpc_message_to_buffer(message);
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
     sw_rpc_start_batch(call->call, &op, 1, &call->send);
     grpc_byte_buffer_destroy(buffer);
+    sw_thread_signals_restore(&before);
 }
 
 void sw_rpc_client_half_close(struct sw_rpc_client_call *call)
 {
     if (!begin(call))
         return;
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     sw_rpc_start_batch(call->call, &op, 1, &call->close);
+    sw_thread_signals_restore(&before);
 }
 
 void sw_rpc_client_cancel(struct sw_rpc_client_call *call)
 {
+    sigset_t before;
+    sw_thread_signals_block(&before);
     grpc_call_cancel(call->call, NULL);
+    sw_thread_signals_restore(&before);
 }
 
 void sw_rpc_client_release(struct sw_rpc_client_call *call)

@@ -38,8 +38,8 @@ static void count_left_out(const char *line)
 }
 
 /* rocksdb::EnvLogger::Logv(const char *, va_list); a level that is worth a word is in front of the format. */
-void sw_rocksdb_log_line(void *self, const char *format,
-                         va_list arguments) __asm__("_ZN7rocksdb9EnvLogger4LogvEPKcP13__va_list_tag");
+__attribute__((format(printf, 2, 0))) void sw_rocksdb_log_line(
+    void *self, const char *format, va_list arguments) __asm__("_ZN7rocksdb9EnvLogger4LogvEPKcP13__va_list_tag");
 
 __attribute__((visibility("default"))) void sw_rocksdb_log_line(void *self, const char *format, va_list arguments)
 {

@@ -284,7 +284,9 @@ static void test_with_a_tenth_of_the_nodes_emptied_repair_symbols_give_the_file(
     /* K symbols are nearly always enough; one or two more say that these were not independent. */
     assert_in_range(report->taken, K, K + 2);
     assert_true(report->retrieval->bytes_wasted * 100 <= (uint64_t)K * 65532);
-    assert_true(report->retrieval->waves[0]->missing >= report->decoded);
+    /* Under a sanitizer a node that was just started may be late, too. */
+    const struct sw_report_wave *first = report->retrieval->waves[0];
+    assert_true(first->missing + first->failed >= report->decoded);
     print_message("%llu of %zu source symbols worked out\n", (unsigned long long)report->decoded, K);
     sw_get_report_free(report);
 }
