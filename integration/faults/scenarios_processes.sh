@@ -60,7 +60,7 @@ other_clients() {
     local grpc_python
     grpc_python=$(find_python grpc) || skip "there is no Python with grpc"
     cluster
-    capture "$grpc_python" - "${addresses[1]}" "$("$bin/symwave" --json route --nodes nodes.yaml "$(head -n 1 keys)" >/dev/null; head -n 1 keys)" <<'PYTHON'
+    capture "$grpc_python" - "${addresses[1]}" "$(head -n 1 keys)" <<'PYTHON'
 import sys
 import grpc
 
