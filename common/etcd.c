@@ -158,14 +158,6 @@ void sw_etcd_free(struct sw_etcd *etcd)
 
 /* ---- calls ---- */
 
-static ProtobufCMessage *unpack(struct sw_rpc_message *message, const ProtobufCMessageDescriptor *type)
-{
-    const size_t bytes = sw_rpc_message_bytes(message);
-    static const uint8_t nothing;
-    const uint8_t *flat = bytes ? sw_rpc_message_flatten(message) : &nothing;
-    return flat ? protobuf_c_message_unpack(type, &sw_protobuf_allocator, bytes, flat) : NULL;
-}
-
 struct answer {
     const ProtobufCMessageDescriptor *type;
     ProtobufCMessage *message; /* the first that came; NULL: none, or none that can be read */
@@ -177,7 +169,7 @@ static bool take_answer(void *user_data, struct sw_rpc_message *message)
 {
     struct answer *answer = user_data;
     if (!answer->came)
-        answer->message = unpack(message, answer->type);
+        answer->message = sw_protobuf_unpack(answer->type, message, SIZE_MAX);
     answer->came = true;
     sw_rpc_message_free(message);
     return false;
@@ -323,7 +315,7 @@ static void on_message(void *state, struct sw_rpc_message *message)
 {
     struct stream *stream = state;
     Symwave__Etcd__WatchResponse *response =
-        (Symwave__Etcd__WatchResponse *)unpack(message, &symwave__etcd__watch_response__descriptor);
+        sw_protobuf_unpack(&symwave__etcd__watch_response__descriptor, message, SIZE_MAX);
     sw_rpc_message_free(message);
     pthread_mutex_lock(&stream->lock);
     /* What cannot be read, or kept, may have been a change. */

@@ -28,3 +28,12 @@ struct sw_rpc_message *sw_protobuf_pack(const ProtobufCMessage *message)
     sw_free(bytes);
     return packed;
 }
+
+void *sw_protobuf_unpack(const ProtobufCMessageDescriptor *type, struct sw_rpc_message *message, size_t bytes_max)
+{
+    const size_t bytes = sw_rpc_message_bytes(message);
+    if (bytes > bytes_max)
+        return NULL;
+    const uint8_t *flat = bytes > 0 ? sw_rpc_message_flatten(message) : (const uint8_t *)"";
+    return flat ? protobuf_c_message_unpack(type, &sw_protobuf_allocator, bytes, flat) : NULL;
+}

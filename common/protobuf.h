@@ -11,4 +11,10 @@ extern ProtobufCAllocator sw_protobuf_allocator;
 /* The message packed, in one to send. NULL without memory. */
 struct sw_rpc_message *sw_protobuf_pack(const ProtobufCMessage *message);
 
+/*
+ * The message in a received one, freed by its free_unpacked with sw_protobuf_allocator. NULL where it is none, has more
+ * than bytes_max, or there is no memory. A message may take fifty times as much unpacked.
+ */
+void *sw_protobuf_unpack(const ProtobufCMessageDescriptor *type, struct sw_rpc_message *message, size_t bytes_max);
+
 #endif

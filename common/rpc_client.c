@@ -26,6 +26,7 @@ struct sw_rpc_client_call {
     bool over; /* end has been, or is being, told: no operation may start */
     /* loop thread only */
     bool received_all, has_status;
+    struct sw_rpc_lost lost; /* a message: it must not vanish from the middle of a stream */
     grpc_metadata_array initial_metadata;
     grpc_metadata_array trailing_metadata;
     grpc_byte_buffer *received;
@@ -146,7 +147,10 @@ static void end_if_over(struct sw_rpc_client_call *call)
     pthread_mutex_unlock(&call->lock);
     call->pushback_us = sw_rpc_pushback_of(&call->trailing_metadata);
     char *details = grpc_slice_to_c_string(call->details);
-    call->handler->end(call->state, (enum sw_rpc_code)call->code, details);
+    if (call->lost.why)
+        call->handler->end(call->state, call->lost.code, call->lost.why);
+    else
+        call->handler->end(call->state, (enum sw_rpc_code)call->code, details);
     gpr_free(details);
 }
 
@@ -190,9 +194,9 @@ static void receive_done(struct sw_rpc_tag *tag, bool ok)
     struct sw_rpc_client_call *call = SW_RPC_OWNER(tag, struct sw_rpc_client_call, receive);
     grpc_byte_buffer *buffer = call->received;
     call->received = NULL;
-    struct sw_rpc_message *message = buffer ? sw_rpc_message_from_buffer(buffer) : NULL;
-    if (buffer && !message)
-        sw_rpc_client_cancel(call); /* no memory: a message must not vanish from the middle of a stream */
+    struct sw_rpc_message *message = buffer ? sw_rpc_message_from_buffer(buffer, &call->lost) : NULL;
+    if (call->lost.why)
+        sw_rpc_client_cancel(call);
     if (!ok || !message) {
         sw_rpc_message_free(message);
         call->received_all = true;

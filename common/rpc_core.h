@@ -58,9 +58,14 @@ void __tsan_release(void *address);
 /* Starts operations; a refusal by gRPC is a mistake of this layer and asserts. */
 void sw_rpc_start_batch(grpc_call *call, const grpc_op *ops, size_t count, struct sw_rpc_tag *tag);
 
+/* Why a message that came could not be handed over: how the call then ends. why NULL: none. */
+struct sw_rpc_lost {
+    enum sw_rpc_code code;
+    const char *why;
+};
 /* A message of a received buffer, which becomes the message's. NULL, and the buffer is destroyed, without memory or
  * where it is compressed. */
-struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer);
+struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer, struct sw_rpc_lost *lost);
 /* A buffer of a message to send; frees the message. */
 grpc_byte_buffer *sw_rpc_message_to_buffer(struct sw_rpc_message *message);
 

@@ -35,16 +35,18 @@ struct sw_rpc_message *sw_rpc_message_new(void)
     return message;
 }
 
-struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer)
+struct sw_rpc_message *sw_rpc_message_from_buffer(grpc_byte_buffer *buffer, struct sw_rpc_lost *lost)
 {
     struct sw_rpc_message *message = sw_rpc_message_new();
     if (!message) {
+        *lost = (struct sw_rpc_lost){SW_RPC_RESOURCE_EXHAUSTED, "no memory for a message"};
         grpc_byte_buffer_destroy(buffer);
         return NULL;
     }
     assert(buffer->type == GRPC_BB_RAW); /* the one type there is */
     if (buffer->data.raw.compression != GRPC_COMPRESS_NONE) {
         /* Nobody is told that compression is understood here; what comes compressed all the same is no message. */
+        *lost = (struct sw_rpc_lost){SW_RPC_UNIMPLEMENTED, "a message is compressed: send it as it is"};
         grpc_byte_buffer_destroy(buffer);
         sw_free(message);
         return NULL;

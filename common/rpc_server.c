@@ -35,38 +35,21 @@ static void list(struct sw_rpc_server_call *call, bool in)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void call_free(struct sw_rpc_server_call *call)
-{
-    struct sw_rpc_server *server = call->method->server;
-    list(call, false);
-    if (call->call)
-        grpc_call_unref(call->call);
-    grpc_metadata_array_destroy(&call->metadata);
-    grpc_call_details_destroy(&call->details);
-    if (call->payload)
-        grpc_byte_buffer_destroy(call->payload);
-    gpr_free(call->peer);
-    pthread_mutex_destroy(&call->lock);
-    sw_free(call);
-    pthread_mutex_lock(&server->lock);
-    server->live--;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->lock);
-}
-
-void sw_rpc_server_arm(struct method *method)
+/* Waits for a client to call a method, with zeroed memory for the call, which becomes the server's. */
+static void arm_with(struct method *method, struct sw_rpc_server_call *call)
 {
     struct sw_rpc_server *server = method->server;
     pthread_mutex_lock(&server->lock);
-    bool allowed = !server->shutting_down;
-    struct sw_rpc_server_call *call = allowed ? sw_calloc(1, sizeof(*call)) : NULL;
-    if (call) {
+    const bool allowed = !server->shutting_down;
+    if (allowed) {
         server->live++;
         server->armed++;
     }
     pthread_mutex_unlock(&server->lock);
-    if (!call)
+    if (!allowed) {
+        sw_free(call);
         return;
+    }
     call->method = method;
     call->arrival.done = arrival_done;
     call->close.done = close_done;
@@ -91,6 +74,38 @@ void sw_rpc_server_arm(struct method *method)
                                        &call->arrival);
     assert(refused == GRPC_CALL_OK);
     (void)refused;
+}
+
+bool sw_rpc_server_arm(struct method *method)
+{
+    struct sw_rpc_server_call *call = sw_calloc(1, sizeof(*call));
+    if (call)
+        arm_with(method, call);
+    return call != NULL;
+}
+
+static void call_free(struct sw_rpc_server_call *call)
+{
+    struct method *method = call->method;
+    struct sw_rpc_server *server = method->server;
+    const bool takes_own_place = call->takes_own_place;
+    list(call, false);
+    if (call->call)
+        grpc_call_unref(call->call);
+    grpc_metadata_array_destroy(&call->metadata);
+    grpc_call_details_destroy(&call->details);
+    if (call->payload)
+        grpc_byte_buffer_destroy(call->payload);
+    gpr_free(call->peer);
+    pthread_mutex_destroy(&call->lock);
+    if (takes_own_place)
+        arm_with(method, memset(call, 0, sizeof(*call)));
+    else
+        sw_free(call);
+    pthread_mutex_lock(&server->lock);
+    server->live--;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
 }
 
 /* Counts an operation that has ended; frees the call after the last one once it is finished. Loop thread. */
@@ -161,12 +176,9 @@ static void read_done(struct sw_rpc_tag *tag, bool ok)
     struct sw_rpc_message *message = NULL;
     atomic_store(&call->waiting_since_us, 0);
     if (buffer && ok) {
-        message = sw_rpc_message_from_buffer(buffer);
-        if (!message) {
-            /* No memory: it must not look like the end of the stream. */
-            atomic_store(&call->cancelled, true);
-            grpc_call_cancel_with_status(call->call, GRPC_STATUS_RESOURCE_EXHAUSTED, "no memory for a message", NULL);
-        }
+        message = sw_rpc_message_from_buffer(buffer, &call->lost);
+        if (!message)
+            atomic_store(&call->cancelled, true); /* for the handler, which ends the call */
     } else if (buffer) {
         grpc_byte_buffer_destroy(buffer);
     }
@@ -244,6 +256,9 @@ static void serve(struct sw_rpc_server_call *call)
     if (refuse) {
         sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_STOPPING_MS);
         sw_rpc_server_finish(call, NULL, SW_RPC_UNAVAILABLE, "the server is stopping: ask another one");
+    } else if (call->takes_own_place) {
+        sw_rpc_server_set_pushback(call, SW_RPC_PUSHBACK_ROOM_MS);
+        sw_rpc_server_finish(call, NULL, SW_RPC_RESOURCE_EXHAUSTED, "no memory for a call");
     } else if (!method->registered) {
         refuse_unknown(call);
     } else if (is_allowed(call)) {
@@ -267,7 +282,8 @@ static void arrival_done(struct sw_rpc_tag *tag, bool ok)
         call_free(call);
         return;
     }
-    sw_rpc_server_arm(call->method);
+    /* Without memory for the next call this one makes room for it, so that there are never fewer that wait. */
+    call->takes_own_place = !sw_rpc_server_arm(call->method);
     serve(call);
 }
 
@@ -310,6 +326,10 @@ void sw_rpc_server_set_pushback(struct sw_rpc_server_call *call, uint32_t ms)
 void sw_rpc_server_finish(struct sw_rpc_server_call *call, struct sw_rpc_message *message, enum sw_rpc_code code,
                           const char *details)
 {
+    if (call->lost.why) {
+        code = call->lost.code;
+        details = call->lost.why;
+    }
     pthread_mutex_lock(&call->lock);
     assert(!call->sending && !call->finished);
     call->pending++;

@@ -68,8 +68,10 @@ struct sw_rpc_server_call {
     bool finished;       /* finish was called */
     bool cancelled_told; /* the handler's cancelled was called */
     /* loop thread only */
-    bool allowed;           /* by the hook */
-    bool waits_for_request; /* of a client that sends one message: it has not come, and the handler knows nothing */
+    struct sw_rpc_lost lost; /* a message: it must not look like the end of the stream */
+    bool takes_own_place;    /* there was no memory to wait for the next call: it is freed to wait itself */
+    bool allowed;            /* by the hook */
+    bool waits_for_request;  /* of a client that sends one message: it has not come, and the handler knows nothing */
     gpr_timespec deadline;
     grpc_call_details details; /* of an unknown method */
     grpc_metadata_array metadata;
@@ -77,8 +79,8 @@ struct sw_rpc_server_call {
     int was_cancelled;
 };
 
-/* Waits for a client to call a method. Without memory, or when stopping, it does not; a later arrival tries again. */
-void sw_rpc_server_arm(struct method *method);
+/* Waits for a client to call a method, unless the server is shutting down. False without memory. */
+bool sw_rpc_server_arm(struct method *method);
 
 /* rpc_tls.c */
 struct sw_rpc_certificates *sw_rpc_certificates_new(void);

@@ -198,9 +198,14 @@ enum sw_status sw_rpc_server_new(struct sw_rpc_loop *loop, const char *address,
         return status;
     }
     grpc_server_start(server->server);
-    for (size_t i = 0; i < server->method_count; i++)
-        for (int n = 0; n < ARMED_CALLS; n++)
-            sw_rpc_server_arm(&server->methods[i]);
+    for (size_t n = 0; n < server->method_count * ARMED_CALLS && status == SW_OK; n++)
+        if (!sw_rpc_server_arm(&server->methods[n / ARMED_CALLS]))
+            status = sw_error_set(error, SW_NO_MEMORY, "no memory for a server's calls");
+    if (status != SW_OK) {
+        sw_rpc_server_stop(server, 0);
+        sw_rpc_server_free(server);
+        return status;
+    }
     if (port)
         *port = bound;
     *out = server;

@@ -130,7 +130,7 @@ static enum sw_status attend(struct waiting *self, struct sw_rpc_client_call *ca
             sw_rpc_client_cancel(call);
         }
     }
-    return status;
+    return *wanted && self->no_memory ? SW_NO_MEMORY : status; /* the end may come before anybody has looked */
 }
 
 enum sw_status sw_rpc_wait(struct sw_rpc_channel *channel, const struct sw_rpc_wait *what, struct sw_error *error)

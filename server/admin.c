@@ -181,6 +181,10 @@ int sw_admin_main(int argc, char **argv)
     parse(&parsing, argc - 1, argv + 1);
     signal(SIGPIPE, SIG_IGN);
     struct sw_admin_report *report = sw_admin_report_new();
+    if (!report) {
+        fprintf(stderr, "symwaved %s: no memory for a report\n", parsing.command->name);
+        return SW_ADMIN_FAILED;
+    }
     if (sw_config_local(&config, parsing.options.config, parsing.options.data, &error) == SW_OK) {
         status = run(&parsing, &config, report, &error);
         sw_config_clear(&config);

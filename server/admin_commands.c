@@ -1,5 +1,6 @@
 /* Commands that are one call: stats, scrub, backup, delete, compact. */
 #include "server/admin_commands.h"
+#include "common/protobuf.h"
 #include "symwave/key.h"
 #include <errno.h>
 #include <limits.h>
@@ -62,7 +63,7 @@ Symwave__V1__GetStatsResponse *sw_admin_ask_stats(struct sw_admin_node *node, st
     if (sw_admin_ask(node, "Admin/GetStats", "", 0, &answer, error) != SW_OK)
         return NULL;
     Symwave__V1__GetStatsResponse *stats =
-        symwave__v1__get_stats_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+        sw_protobuf_unpack(&symwave__v1__get_stats_response__descriptor, answer, SIZE_MAX);
     if (!stats)
         no_answer(answer, error);
     else
@@ -100,7 +101,7 @@ int sw_admin_stats(struct sw_admin_node *node, const struct sw_admin_options *op
     sw_admin_report_section(report, "statistics");
     for (size_t i = 0; i < stats->n_statistics; i++)
         sw_admin_report_number(report, stats->statistics[i]->name, stats->statistics[i]->value);
-    symwave__v1__get_stats_response__free_unpacked(stats, NULL);
+    symwave__v1__get_stats_response__free_unpacked(stats, &sw_protobuf_allocator);
     return SW_ADMIN_WHOLE;
 }
 
@@ -117,7 +118,7 @@ static bool take_progress(void *user_data, struct sw_rpc_message *message)
     struct scrubbing *self = user_data;
     char key[SW_KEY_BASE58_SIZE];
     Symwave__V1__ScrubProgress *progress =
-        symwave__v1__scrub_progress__unpack(NULL, sw_rpc_message_bytes(message), sw_rpc_message_flatten(message));
+        sw_protobuf_unpack(&symwave__v1__scrub_progress__descriptor, message, SIZE_MAX);
     self->unreadable = self->unreadable || !progress;
     for (size_t i = 0; progress && i < progress->n_damaged; i++)
         if (progress->damaged[i].len == SW_KEY_BYTES) {
@@ -130,7 +131,7 @@ static bool take_progress(void *user_data, struct sw_rpc_message *message)
         self->damaged = progress->damaged_total;
         self->done = progress->done;
         sw_admin_progress("checked", progress->symbols, progress->symbols_total, progress->bytes);
-        symwave__v1__scrub_progress__free_unpacked(progress, NULL);
+        symwave__v1__scrub_progress__free_unpacked(progress, &sw_protobuf_allocator);
     }
     sw_rpc_message_free(message);
     return true;
@@ -190,13 +191,13 @@ int sw_admin_backup(struct sw_admin_node *node, const struct sw_admin_options *o
     if (status != SW_OK)
         return SW_ADMIN_FAILED;
     Symwave__V1__BackupResponse *response =
-        symwave__v1__backup_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+        sw_protobuf_unpack(&symwave__v1__backup_response__descriptor, answer, SIZE_MAX);
     if (!response)
         return no_answer(answer, error);
     sw_admin_report_text(report, "backup", path);
     sw_admin_report_count(report, "symbols", response->symbol_count);
     sw_admin_report_count(report, "stored_bytes", response->stored_bytes);
-    symwave__v1__backup_response__free_unpacked(response, NULL);
+    symwave__v1__backup_response__free_unpacked(response, &sw_protobuf_allocator);
     sw_rpc_message_free(answer);
     return SW_ADMIN_WHOLE;
 }
@@ -219,14 +220,14 @@ static enum sw_status delete_some(struct sw_admin_node *node, struct sw_key *key
     if (status != SW_OK)
         return status;
     Symwave__V1__DeleteBatchResponse *response =
-        symwave__v1__delete_batch_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+        sw_protobuf_unpack(&symwave__v1__delete_batch_response__descriptor, answer, SIZE_MAX);
     if (!response) {
         no_answer(answer, error);
         return SW_PROTOCOL_ERROR;
     }
     for (size_t i = 0; i < response->n_deleted; i++)
         *deleted += response->deleted[i] != 0;
-    symwave__v1__delete_batch_response__free_unpacked(response, NULL);
+    symwave__v1__delete_batch_response__free_unpacked(response, &sw_protobuf_allocator);
     sw_rpc_message_free(answer);
     return SW_OK;
 }
@@ -266,12 +267,12 @@ int sw_admin_compact(struct sw_admin_node *node, const struct sw_admin_options *
     if (sw_admin_ask(node, "Admin/Compact", "", 0, &answer, error) != SW_OK)
         return SW_ADMIN_FAILED;
     Symwave__V1__CompactResponse *response =
-        symwave__v1__compact_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+        sw_protobuf_unpack(&symwave__v1__compact_response__descriptor, answer, SIZE_MAX);
     if (!response)
         return no_answer(answer, error);
     sw_admin_report_count(report, "before_bytes", response->stored_bytes_before);
     sw_admin_report_count(report, "after_bytes", response->stored_bytes_after);
-    symwave__v1__compact_response__free_unpacked(response, NULL);
+    symwave__v1__compact_response__free_unpacked(response, &sw_protobuf_allocator);
     sw_rpc_message_free(answer);
     return SW_ADMIN_WHOLE;
 }

@@ -1,4 +1,5 @@
 /* export: each symbol into a file that is named by its key. A folder that has some of them already gets the rest. */
+#include "common/protobuf.h"
 #include "common/wire.h"
 #include "server/admin_commands.h"
 #include "symwave/sink.h"
@@ -120,7 +121,7 @@ int sw_admin_export(struct sw_admin_node *node, const struct sw_admin_options *o
     enum sw_status status = stats ? SW_OK : error->status;
     if (stats) {
         total = stats->symbol_count;
-        symwave__v1__get_stats_response__free_unpacked(stats, NULL);
+        symwave__v1__get_stats_response__free_unpacked(stats, &sw_protobuf_allocator);
     }
     do {
         if (status == SW_OK)

@@ -1,4 +1,5 @@
 /* import: files that are named by their keys become symbols. What is not what its name says is left out, and told. */
+#include "common/protobuf.h"
 #include "common/wire.h"
 #include "server/admin_commands.h"
 #include "symwave/v1/symbol_store.pb-c.h"
@@ -54,7 +55,7 @@ static enum sw_status ask_limits(struct importing *self)
     if (status != SW_OK)
         return status;
     Symwave__V1__GetNodeInfoResponse *info =
-        symwave__v1__get_node_info_response__unpack(NULL, sw_rpc_message_bytes(answer), sw_rpc_message_flatten(answer));
+        sw_protobuf_unpack(&symwave__v1__get_node_info_response__descriptor, answer, SIZE_MAX);
     if (info && info->limits) {
         const Symwave__V1__Limits *limits = info->limits;
         self->value_bytes_max = limits->value_bytes_max;
@@ -64,7 +65,7 @@ static enum sw_status ask_limits(struct importing *self)
         status = sw_error_set(self->error, SW_PROTOCOL_ERROR, "the node's answer cannot be read");
     }
     if (info)
-        symwave__v1__get_node_info_response__free_unpacked(info, NULL);
+        symwave__v1__get_node_info_response__free_unpacked(info, &sw_protobuf_allocator);
     sw_rpc_message_free(answer);
     return status;
 }
@@ -94,8 +95,7 @@ static enum sw_status read_answer(struct importing *self)
 {
     Symwave__V1__StoreBatchResponse *response = NULL;
     if (self->answer)
-        response = symwave__v1__store_batch_response__unpack(NULL, sw_rpc_message_bytes(self->answer),
-                                                             sw_rpc_message_flatten(self->answer));
+        response = sw_protobuf_unpack(&symwave__v1__store_batch_response__descriptor, self->answer, SIZE_MAX);
     enum sw_status status = response && response->n_results == self->count
                                 ? SW_OK
                                 : sw_error_set(self->error, SW_PROTOCOL_ERROR, "the node's answer cannot be read");
@@ -109,7 +109,7 @@ static enum sw_status read_answer(struct importing *self)
             refuse(self, self->values[i].path, result->reason);
     }
     if (response)
-        symwave__v1__store_batch_response__free_unpacked(response, NULL);
+        symwave__v1__store_batch_response__free_unpacked(response, &sw_protobuf_allocator);
     return status;
 }
 

@@ -1,4 +1,5 @@
 #include "common/clock.h"
+#include "common/memory.h"
 #include "common/rpc_wait.h"
 #include "server/admin_commands.h"
 #include "server/daemon.h"
@@ -67,11 +68,11 @@ enum sw_status sw_admin_check_owner(const char *data, struct sw_error *error)
 /* Every RocksDB database has a file CURRENT. */
 static enum sw_status check_exists(const char *data, struct sw_error *error)
 {
-    char *current;
-    if (asprintf(&current, "%s/CURRENT", data) < 0)
+    char *current = sw_text_new("%s/CURRENT", data);
+    if (!current)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", data);
     const int failed = access(current, F_OK) == 0 ? 0 : errno;
-    free(current);
+    sw_free(current);
     if (failed == EACCES)
         return sw_error_set(error, SW_PERMISSION_DENIED, "%s: %s; run this as the node's user, or as root", data,
                             strerror(failed));
@@ -98,9 +99,10 @@ enum sw_status sw_admin_node_open(const struct sw_config *config, bool must_exis
                                   struct sw_error *error)
 {
     struct sw_admin_node *node = *out = calloc(1, sizeof(*node));
-    char *address = NULL;
+    char *address = sw_text_new("unix:%s/admin.sock", config->data);
     bool listens = false;
-    if (!node || asprintf(&address, "unix:%s/admin.sock", config->data) < 0) {
+    if (!node || !address) {
+        sw_free(address);
         free(node);
         *out = NULL;
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", config->data);
@@ -118,7 +120,7 @@ enum sw_status sw_admin_node_open(const struct sw_config *config, bool must_exis
         if (!node->channel)
             status = sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", config->data);
     }
-    free(address);
+    sw_free(address);
     if (status != SW_OK) {
         sw_admin_node_close(node);
         *out = NULL;

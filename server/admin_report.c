@@ -22,15 +22,15 @@ struct sw_admin_report *sw_admin_report_new(void)
     struct sw_admin_report *report = calloc(1, sizeof(*report));
     if (report)
         report->root = report->section = json_object();
-    return report;
+    if (report && report->root)
+        return report;
+    free(report);
+    return NULL;
 }
 
 static void add(struct sw_admin_report *report, const char *name, json_t *value)
 {
-    if (report)
-        json_object_set_new(report->section, name, value);
-    else
-        json_decref(value);
+    json_object_set_new(report->section, name, value);
 }
 
 void sw_admin_report_text(struct sw_admin_report *report, const char *name, const char *text)
@@ -66,19 +66,16 @@ void sw_admin_report_time(struct sw_admin_report *report, const char *name, int6
 
 void sw_admin_report_item(struct sw_admin_report *report, const char *name, const char *text)
 {
-    json_t *list = report ? json_object_get(report->section, name) : NULL;
-    if (report && !list) {
+    json_t *list = json_object_get(report->section, name);
+    if (!list) {
         list = json_array();
         json_object_set_new(report->section, name, list);
     }
-    if (list)
-        json_array_append_new(list, json_string(text));
+    json_array_append_new(list, json_string(text));
 }
 
 void sw_admin_report_section(struct sw_admin_report *report, const char *name)
 {
-    if (!report)
-        return;
     report->section = report->root;
     if (name) {
         report->section = json_object();
@@ -150,10 +147,10 @@ void sw_admin_report_free(struct sw_admin_report *report)
 
 bool sw_admin_report_print(const struct sw_admin_report *report, bool as_json)
 {
-    bool ok = report && report->root;
-    if (ok && as_json)
+    bool ok = true;
+    if (as_json)
         ok = json_dumpf(report->root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 && putchar('\n') != EOF;
-    else if (ok)
+    else
         print_object(report->root, 0);
     return fflush(stdout) == 0 && ok;
 }

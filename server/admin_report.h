@@ -7,7 +7,7 @@
 
 struct sw_admin_report;
 
-/* NULL without memory, which all functions below take for a report that nobody wants. */
+/* NULL without memory. Where memory ends later, it lacks what was added then. */
 struct sw_admin_report *sw_admin_report_new(void);
 /* Each adds to the end. Names are those of the JSON; for people "_" becomes a space, and "bytes" are shown as such. */
 void sw_admin_report_text(struct sw_admin_report *report, const char *name, const char *text);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,16 +87,21 @@ static enum sw_status each_file(const char *path,
         return failed(error, "open the folder", path);
     enum sw_status status = SW_OK;
     struct stat facts;
-    for (const struct dirent *entry; status == SW_OK && (entry = readdir(folder)) != NULL;)
-        if (fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(facts.st_mode))
+    const struct dirent *entry;
+    while (status == SW_OK && (errno = 0, entry = readdir(folder)) != NULL)
+        if (fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0)
+            status = failed(error, "look at", entry->d_name);
+        else if (S_ISREG(facts.st_mode))
             status = visit(user_data, dirfd(folder), entry->d_name, error);
+    if (status == SW_OK && errno != 0)
+        status = failed(error, "read the folder", path);
     closedir(folder);
     return status;
 }
 
 struct restoring {
     int folder; /* restored into */
-    uint64_t files, bytes;
+    uint64_t files, bytes, symbols;
 };
 
 static enum sw_status copy_one(void *user_data, int folder, const char *name, struct sw_error *error)
@@ -120,10 +126,8 @@ static enum sw_status remove_one(void *user_data, int folder, const char *name, 
 
 static bool has_file(const char *folder, const char *name)
 {
-    char *path;
-    const bool has = asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
-    free(path);
-    return has;
+    char path[PATH_MAX]; /* a longer one cannot be opened either */
+    return snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
 /* Whether there is anything in a folder but a node's socket and lost+found. */
@@ -168,6 +172,21 @@ static enum sw_status mark(int folder, struct sw_error *error)
     return status;
 }
 
+/* The store opens, which is the proof that every file is there, with the length that it should have. */
+static enum sw_status prove(const char *path, struct restoring *self, struct sw_error *error)
+{
+    struct sw_store *store = NULL;
+    struct sw_store_info info = {0};
+    enum sw_status status = sw_store_rocksdb_open_marked(path, &store, error);
+    if (status == SW_OK)
+        status = store->info(store, &info, error);
+    if (store)
+        store->close(store);
+    self->symbols = info.symbol_count;
+    return status;
+}
+
+/* The mark goes last: until then the same can be done again. */
 static enum sw_status restore(const char *from, const char *to, struct restoring *self, struct sw_error *error)
 {
     enum sw_status status = mark(self->folder, error);
@@ -175,8 +194,11 @@ static enum sw_status restore(const char *from, const char *to, struct restoring
         status = each_file(to, remove_one, NULL, error);
     if (status == SW_OK)
         status = each_file(from, copy_one, self, error);
+    sw_admin_progress_end();
     if (status == SW_OK && fsync(self->folder) != 0)
         status = failed(error, "sync the folder", to);
+    if (status == SW_OK)
+        status = prove(to, self, error);
     if (status == SW_OK && unlinkat(self->folder, SW_STORE_RESTORING, 0) != 0)
         status = failed(error, "remove", SW_STORE_RESTORING);
     if (status == SW_OK && fsync(self->folder) != 0)
@@ -189,8 +211,6 @@ int sw_admin_restore(struct sw_admin_node *none, const struct sw_admin_options *
 {
     const char *from = options->args[0], *to = options->data;
     struct restoring self = {0};
-    struct sw_store *store = NULL;
-    struct sw_store_info info = {0};
     (void)none;
     enum sw_status status = sw_admin_check_owner(to, error);
     if (status == SW_OK)
@@ -204,17 +224,9 @@ int sw_admin_restore(struct sw_admin_node *none, const struct sw_admin_options *
     }
     status = restore(from, to, &self, error);
     close(self.folder);
-    sw_admin_progress_end();
-    /* Opening it is the proof that every file is there, with the length that it should have. */
-    if (status == SW_OK)
-        status = sw_store_rocksdb_open(to, &store, error);
-    if (status == SW_OK)
-        status = store->info(store, &info, error);
-    if (store)
-        store->close(store);
     sw_admin_report_text(report, "restored", to);
     sw_admin_report_count(report, "files", self.files);
     sw_admin_report_count(report, "copied_bytes", self.bytes);
-    sw_admin_report_count(report, "symbols", info.symbol_count);
+    sw_admin_report_count(report, "symbols", self.symbols);
     return status == SW_OK ? SW_ADMIN_WHOLE : SW_ADMIN_FAILED;
 }

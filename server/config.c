@@ -125,15 +125,24 @@ static bool is_of_all(const char *listen)
     return strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0;
 }
 
-static enum sw_status check_etcd(const struct sw_config *config, struct sw_error *error)
+/* A node list has the last word on what an id and an address are. */
+static enum sw_status check_node(const char *key, const char *id, const char *address, struct sw_error *error)
 {
     struct sw_error cause = {0};
+    struct sw_node_list *list = sw_node_list_new();
+    if (!list)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a node list");
+    enum sw_status status = sw_node_list_add(list, id, address, &cause);
+    sw_node_list_free(list);
+    return status == SW_OK ? SW_OK : sw_error_set(error, status, "--%s: %.400s", key, cause.message);
+}
+
+static enum sw_status check_etcd(const struct sw_config *config, struct sw_error *error)
+{
     if (config->advertise) {
-        struct sw_node_list *list = sw_node_list_new();
-        enum sw_status status = list ? sw_node_list_add(list, "x", config->advertise, &cause) : SW_NO_MEMORY;
-        sw_node_list_free(list);
+        enum sw_status status = check_node("advertise", "x", config->advertise, error);
         if (status != SW_OK)
-            return sw_error_set(error, status, "--advertise: %.400s", cause.message);
+            return status;
     }
     if (config->etcd_endpoints && !config->advertise && is_of_all(config->listen))
         return sw_error_set(error, SW_INVALID_ARGUMENT,
@@ -154,12 +163,9 @@ static enum sw_status check(struct sw_config *config, struct sw_error *error)
     struct sw_error cause = {0};
     if (missing)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "%s is missing", missing);
-    /* A node list has the last word on what an id is. */
-    struct sw_node_list *list = sw_node_list_new();
-    enum sw_status status = list ? sw_node_list_add(list, config->node_id, "localhost:1", &cause) : SW_NO_MEMORY;
-    sw_node_list_free(list);
+    enum sw_status status = check_node("node-id", config->node_id, "localhost:1", error);
     if (status != SW_OK)
-        return sw_error_set(error, status, "--node-id: %.400s", cause.message);
+        return status;
     if (config->store_fault && sw_store_faults_parse(config->store_fault, &config->faults, &cause) != SW_OK)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "--store-fault: %.400s", cause.message);
     status = check_listen("listen", config->listen, true, error);

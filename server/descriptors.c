@@ -1,5 +1,6 @@
 /* The index: the files of a descriptor set as protobuf-c reads them, and all names in them, sorted. */
 #include "server/descriptors.h"
+#include "common/memory.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static bool add_symbol(struct sw_descriptors *self, const char *scope, const cha
     if (!symbols)
         return false;
     self->symbols = symbols;
-    if (asprintf(&symbol.name, "%s%s%s", scope, *scope ? "." : "", name) < 0)
+    symbol.name = sw_text_new("%s%s%s", scope, *scope ? "." : "", name);
+    if (!symbol.name)
         return false;
     symbols[self->symbol_count++] = symbol;
     return true;
@@ -165,7 +167,7 @@ void sw_descriptors_free(struct sw_descriptors *self)
     if (!self)
         return;
     for (size_t i = 0; i < self->symbol_count; i++)
-        free(self->symbols[i].name);
+        sw_free(self->symbols[i].name);
     for (size_t i = 0; i < self->file_count; i++)
         google__protobuf__file_descriptor_proto__free_unpacked(self->files[i].proto, NULL);
     free(self->services);

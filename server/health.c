@@ -1,5 +1,6 @@
 /* Health: one status, and a list of the calls that watch it. All of it runs on the loop thread or under one lock. */
 #include "server/health.h"
+#include "common/protobuf.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -92,10 +93,8 @@ static void *check_start(struct sw_rpc_server_call *call, void *user)
 /* Reads a request; false where it is none. */
 static bool read_request(struct sw_rpc_message *message, enum subject *subject)
 {
-    size_t bytes = sw_rpc_message_bytes(message);
-    Grpc__Health__V1__HealthCheckRequest *request = NULL;
-    if (bytes <= REQUEST_BYTES_MAX)
-        request = grpc__health__v1__health_check_request__unpack(NULL, bytes, sw_rpc_message_flatten(message));
+    Grpc__Health__V1__HealthCheckRequest *request =
+        sw_protobuf_unpack(&grpc__health__v1__health_check_request__descriptor, message, REQUEST_BYTES_MAX);
     sw_rpc_message_free(message);
     if (!request)
         return false;
@@ -103,7 +102,7 @@ static bool read_request(struct sw_rpc_message *message, enum subject *subject)
     for (size_t i = 0; i < sizeof(service_names) / sizeof(service_names[0]); i++)
         if (strcmp(request->service, service_names[i]) == 0)
             *subject = SUBJECT_NODE;
-    grpc__health__v1__health_check_request__free_unpacked(request, NULL);
+    grpc__health__v1__health_check_request__free_unpacked(request, &sw_protobuf_allocator);
     return true;
 }
 

@@ -149,8 +149,11 @@ static int run(const struct sw_config *config, const sigset_t *signals)
         status = open_store(config, logger, &store, &error);
     if (status == SW_OK)
         status = sw_daemon_start(config, store, logger, &running.daemon, &port, &error);
-    if (status == SW_OK)
+    if (status == SW_OK) {
         status = sw_config_reload(config, &running.config, &error);
+        if (status != SW_OK)
+            sw_daemon_stop(running.daemon, 0);
+    }
     if (status != SW_OK) {
         fprintf(stderr, "symwaved: %s\n", error.message);
         goto out;

@@ -3,6 +3,7 @@
  * thread.
  */
 #include "server/reflection.h"
+#include "common/protobuf.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "server/descriptors.h"
 #include <assert.h>
@@ -216,17 +217,14 @@ static void finish_stopping(struct stream *self)
 
 static void respond(struct stream *self, struct sw_rpc_message *request_message)
 {
-    size_t bytes = sw_rpc_message_bytes(request_message);
-    Request *request = NULL;
-    if (bytes <= REQUEST_BYTES_MAX)
-        request = grpc__reflection__v1__server_reflection_request__unpack(NULL, bytes,
-                                                                          sw_rpc_message_flatten(request_message));
+    Request *request = sw_protobuf_unpack(&grpc__reflection__v1__server_reflection_request__descriptor, request_message,
+                                          REQUEST_BYTES_MAX);
     if (!request) {
         finish(self, SW_RPC_INVALID_ARGUMENT, "the request is not a ServerReflectionRequest");
         return;
     }
     struct sw_rpc_message *response = answer(self->reflection->descriptors, request);
-    grpc__reflection__v1__server_reflection_request__free_unpacked(request, NULL);
+    grpc__reflection__v1__server_reflection_request__free_unpacked(request, &sw_protobuf_allocator);
     if (response) {
         self->sending = true;
         sw_rpc_server_send(self->call, response);

@@ -1,8 +1,11 @@
 /* The service Admin: GetStats, Backup and Compact. They may take long, and have threads of their own. */
+#include "common/memory.h"
+#include "common/protobuf.h"
 #include "server/scrub_schedule.h"
 #include "server/unary.h"
 #include "symwave/v1/admin.pb-c.h"
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,20 +67,23 @@ static void add_statistic(const char *name, const char *type, const char *help, 
     all->pointers[all->count++] = item;
 }
 
-static uint64_t count_damaged(const struct sw_service *service)
+/* Files that were set aside; none where there is no folder for them. */
+static enum sw_status count_damaged(const struct sw_service *service, uint64_t *count, struct sw_error *error)
 {
-    char *path;
-    uint64_t count = 0;
-    if (asprintf(&path, "%s/damaged", service->data) < 0)
-        return 0;
+    char *path = sw_text_new("%s/damaged", service->data);
+    *count = 0;
+    if (!path)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for an answer");
     DIR *folder = opendir(path);
-    free(path);
-    if (!folder)
-        return 0;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(folder);
-    return count;
+    enum sw_status status = folder || errno == ENOENT
+                                ? SW_OK
+                                : sw_error_set(error, SW_IO_ERROR, "cannot read %.300s: %s", path, strerror(errno));
+    sw_free(path);
+    for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
+        *count += entry->d_name[0] != '.';
+    if (folder)
+        closedir(folder);
+    return status;
 }
 
 static void run_stats(struct sw_task *task)
@@ -93,6 +99,8 @@ static void run_stats(struct sw_task *task)
     const struct sw_scrub_record record = sw_scrub_schedule_record(service->scrub_schedule);
     enum sw_status status = statistics && answer ? service->store->info(service->store, &info, &error)
                                                  : sw_error_set(&error, SW_NO_MEMORY, "no memory for an answer");
+    if (status == SW_OK)
+        status = count_damaged(service, &response.damaged_files, &error);
     if (status == SW_OK) {
         if (service->store->statistics)
             service->store->statistics(service->store, add_statistic, statistics);
@@ -102,7 +110,6 @@ static void run_stats(struct sw_task *task)
         response.stored_bytes = info.stored_bytes;
         response.free_bytes = info.free_bytes;
         response.writable = info.writable;
-        response.damaged_files = count_damaged(service);
         scrub.started_at = record.started_at;
         scrub.finished_at = record.finished_at;
         scrub.symbols = record.state.symbols;
@@ -137,17 +144,15 @@ static void stats_message(void *state, struct sw_rpc_message *request)
 static enum sw_status backup(struct sw_unary *self, struct sw_error *error)
 {
     struct sw_store *store = self->service->store;
-    const size_t bytes = sw_rpc_message_bytes(self->request);
-    Symwave__V1__BackupRequest *request = NULL;
-    if (bytes <= REQUEST_BYTES_MAX)
-        request = symwave__v1__backup_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
+    Symwave__V1__BackupRequest *request =
+        sw_protobuf_unpack(&symwave__v1__backup_request__descriptor, self->request, REQUEST_BYTES_MAX);
     if (!request)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a BackupRequest");
     enum sw_status status =
         request->path[0] != '/'
             ? sw_error_set(error, SW_INVALID_ARGUMENT, "path: \"%.200s\" is not an absolute path", request->path)
             : store->backup(store, request->path, error);
-    symwave__v1__backup_request__free_unpacked(request, NULL);
+    symwave__v1__backup_request__free_unpacked(request, &sw_protobuf_allocator);
     return status;
 }
 

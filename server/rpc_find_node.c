@@ -1,5 +1,6 @@
 /* FindNode: whom the node knows near a target. Looked up in memory, on the network thread. */
 #include "client/core/route.h"
+#include "common/protobuf.h"
 #include "server/known_nodes.h"
 #include "server/unary.h"
 #include "symwave/v1/symbol_store.pb-c.h"
@@ -30,12 +31,10 @@ static void add(const struct sw_node *node, void *visit_data)
 
 static enum sw_status find(const struct sw_unary *self, struct sw_rpc_message *answer, struct sw_error *error)
 {
-    const size_t bytes = sw_rpc_message_bytes(self->request);
-    Symwave__V1__FindNodeRequest *message = NULL;
     enum sw_status status = SW_OK;
     struct sw_key target;
-    if (bytes <= REQUEST_BYTES_MAX)
-        message = symwave__v1__find_node_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
+    Symwave__V1__FindNodeRequest *message =
+        sw_protobuf_unpack(&symwave__v1__find_node_request__descriptor, self->request, REQUEST_BYTES_MAX);
     if (!message)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a FindNodeRequest");
     const uint32_t count = message->count ? message->count : COUNT_DEFAULT;
@@ -47,7 +46,7 @@ static enum sw_status find(const struct sw_unary *self, struct sw_rpc_message *a
                               SW_ROUTE_CANDIDATES_MAX, count);
     else
         memcpy(target.bytes, message->target.data, SW_KEY_BYTES);
-    symwave__v1__find_node_request__free_unpacked(message, NULL);
+    symwave__v1__find_node_request__free_unpacked(message, &sw_protobuf_allocator);
     if (status == SW_OK)
         sw_known_nodes_nearest(self->service->known_nodes, &target, count, add, answer);
     return status;

@@ -1,4 +1,5 @@
 /* Admin.ListSymbols: a page of the store, in the order of keys. */
+#include "common/protobuf.h"
 #include "common/wire.h"
 #include "server/unary.h"
 #include "symwave/v1/admin.pb-c.h"
@@ -40,19 +41,17 @@ static bool add(const struct sw_key *key, const uint8_t *value, size_t value_byt
 
 static enum sw_status list(struct sw_unary *self, struct sw_rpc_message *answer, struct sw_error *error)
 {
-    const size_t bytes = sw_rpc_message_bytes(self->request);
     struct sw_store *store = self->service->store;
     struct page page = {.service = self->service, .answer = answer};
-    Symwave__V1__ListSymbolsRequest *request = NULL;
     struct sw_key after;
-    if (bytes <= REQUEST_BYTES_MAX)
-        request = symwave__v1__list_symbols_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
+    Symwave__V1__ListSymbolsRequest *request =
+        sw_protobuf_unpack(&symwave__v1__list_symbols_request__descriptor, self->request, REQUEST_BYTES_MAX);
     if (!request)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a ListSymbolsRequest");
     const size_t after_bytes = request->after.len;
     if (after_bytes == SW_KEY_BYTES)
         memcpy(after.bytes, request->after.data, SW_KEY_BYTES);
-    symwave__v1__list_symbols_request__free_unpacked(request, NULL);
+    symwave__v1__list_symbols_request__free_unpacked(request, &sw_protobuf_allocator);
     if (after_bytes != 0 && after_bytes != SW_KEY_BYTES)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "after: a key is %d bytes, got %zu", SW_KEY_BYTES, after_bytes);
     enum sw_status status = store->scan(store, after_bytes ? &after : NULL, add, &page, error);

@@ -1,6 +1,7 @@
 /* Admin.Scrub: a scrub that someone asks for and hears of, on a thread of administration. */
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/protobuf.h"
 #include "server/scrub_schedule.h"
 #include "symwave/v1/admin.pb-c.h"
 #include <stdlib.h>
@@ -101,14 +102,12 @@ static void tell(void *user_data, const struct sw_key *keys, size_t count)
 
 static enum sw_status read_request(struct scrub *self, struct sw_error *error)
 {
-    const size_t bytes = sw_rpc_message_bytes(self->request);
-    Symwave__V1__ScrubRequest *request = NULL;
-    if (bytes <= REQUEST_BYTES_MAX)
-        request = symwave__v1__scrub_request__unpack(NULL, bytes, sw_rpc_message_flatten(self->request));
+    Symwave__V1__ScrubRequest *request =
+        sw_protobuf_unpack(&symwave__v1__scrub_request__descriptor, self->request, REQUEST_BYTES_MAX);
     if (!request)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "the request is not a ScrubRequest");
     self->rate = request->bytes_per_second;
-    symwave__v1__scrub_request__free_unpacked(request, NULL);
+    symwave__v1__scrub_request__free_unpacked(request, &sw_protobuf_allocator);
     return SW_OK;
 }
 

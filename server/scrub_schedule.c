@@ -1,6 +1,7 @@
 #include "server/scrub_schedule.h"
 #include "common/clock.h"
 #include "common/cond.h"
+#include "common/memory.h"
 #include "common/thread.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -179,8 +180,8 @@ static void release(struct sw_scrub_schedule *self)
 {
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->lock);
-    free(self->path);
-    free(self->path_new);
+    sw_free(self->path);
+    sw_free(self->path_new);
     free(self);
 }
 
@@ -196,8 +197,9 @@ enum sw_status sw_scrub_schedule_start(struct sw_service *service, uint64_t inte
     self->bytes_per_second = bytes_per_second;
     pthread_mutex_init(&self->lock, NULL);
     sw_cond_init(&self->changed);
-    if (asprintf(&self->path, "%s/scrub.state", service->data) < 0 ||
-        asprintf(&self->path_new, "%s/scrub.state.new", service->data) < 0) {
+    self->path = sw_text_new("%s/scrub.state", service->data);
+    self->path_new = sw_text_new("%s/scrub.state.new", service->data);
+    if (!self->path || !self->path_new) {
         release(self);
         return sw_error_set(error, SW_NO_MEMORY, "no memory to schedule scrubs");
     }

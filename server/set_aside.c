@@ -1,6 +1,7 @@
 /* Damaged symbols: out of the store, where they would be served and taken for held, into files for who wants to know.
  */
 #include "common/blake3.h"
+#include "common/memory.h"
 #include "server/service.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +14,15 @@
 /* Writes the bytes to DATA/damaged/KEY. Whether it worked; the symbol goes all the same. */
 static bool keep(const struct sw_service *service, const char *name, const struct sw_store_value *value)
 {
-    char *folder = NULL, *path = NULL;
-    bool ok = asprintf(&folder, "%s/damaged", service->data) >= 0 && (mkdir(folder, 0750) == 0 || errno == EEXIST) &&
-              asprintf(&path, "%s/%s", folder, name) >= 0;
+    char *folder = sw_text_new("%s/damaged", service->data);
+    char *path = sw_text_new("%s/damaged/%s", service->data, name);
+    bool ok = folder && path && (mkdir(folder, 0750) == 0 || errno == EEXIST);
     int fd = ok ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640) : -1;
     ok = fd >= 0 && write(fd, value->bytes, value->bytes_count) == (ssize_t)value->bytes_count;
     if (fd >= 0 && close(fd) != 0)
         ok = false;
-    free(path);
-    free(folder);
+    sw_free(path);
+    sw_free(folder);
     return ok;
 }
 

@@ -92,4 +92,7 @@ struct sw_store {
  */
 enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, struct sw_error *error);
 
+/* The same in a folder that is there, even where it has the file SW_STORE_RESTORING: for who restores. */
+enum sw_status sw_store_rocksdb_open_marked(const char *path, struct sw_store **store, struct sw_error *error);
+
 #endif

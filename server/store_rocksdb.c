@@ -7,6 +7,7 @@
  * its key is its hash, and whoever asks checks that.
  */
 #include "common/clock.h"
+#include "common/memory.h"
 #include "server/store_rocksdb_core.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -405,26 +406,30 @@ static enum sw_status prepare_folder(const char *path, struct sw_error *error)
         return sw_error_set(error, SW_IO_ERROR, "the data folder %s is a file; name a folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         return sw_error_set(error, SW_IO_ERROR, "cannot write to the data folder %s: %s", path, strerror(errno));
-    char *mark;
-    if (asprintf(&mark, "%s/" SW_STORE_RESTORING, path) < 0)
+    return sw_store_rocksdb_sync_parent(path, error);
+}
+
+static enum sw_status check_mark(const char *path, struct sw_error *error)
+{
+    char *mark = sw_text_new("%s/" SW_STORE_RESTORING, path);
+    if (!mark)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
     const bool is_half = access(mark, F_OK) == 0;
-    free(mark);
-    if (is_half)
-        return sw_error_set(error, SW_IO_ERROR,
-                            "a backup was not restored into %s to the end; run \"symwaved restore\" again", path);
-    return sw_store_rocksdb_sync_parent(path, error);
+    sw_free(mark);
+    return is_half ? sw_error_set(error, SW_IO_ERROR,
+                                  "a backup was not restored into %s to the end; run \"symwaved restore\" again", path)
+                   : SW_OK;
 }
 
 /* The process that has locked a folder's LOCK file, 0 where that cannot be told. */
 static pid_t lock_holder(const char *path)
 {
-    char *lock_path;
-    if (asprintf(&lock_path, "%s/LOCK", path) < 0)
+    char *lock_path = sw_text_new("%s/LOCK", path);
+    if (!lock_path)
         return 0;
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open(lock_path, O_RDWR | O_CLOEXEC);
-    free(lock_path);
+    sw_free(lock_path);
     if (fd < 0)
         return 0;
     bool locked = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
@@ -452,8 +457,15 @@ enum sw_status sw_store_rocksdb_open(const char *path, struct sw_store **store, 
 {
     *store = NULL;
     enum sw_status status = prepare_folder(path, error);
-    if (status != SW_OK)
-        return status;
+    if (status == SW_OK)
+        status = check_mark(path, error);
+    return status == SW_OK ? sw_store_rocksdb_open_marked(path, store, error) : status;
+}
+
+enum sw_status sw_store_rocksdb_open_marked(const char *path, struct sw_store **store, struct sw_error *error)
+{
+    enum sw_status status = SW_OK;
+    *store = NULL;
     struct rocksdb_store *self = calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);

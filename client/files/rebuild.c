@@ -130,8 +130,7 @@ static enum sw_status rebuild_block(struct sw_rebuild *rebuild, uint32_t sbn, sw
         sw_job_stage(&rebuild->job, SW_STAGE_TRANSFER, rebuild->report.source_symbols, 0);
         status = fetch(rebuild, user_data, error);
         struct sw_error ignored;
-        if (status == SW_OK || status == SW_SHORT)
-            sw_rebuild_missing(rebuild, &missing, &ignored);
+        sw_rebuild_missing(rebuild, &missing, &ignored);
         rebuild->report.missing = missing;
     }
     rebuild->report.fetch_us += sw_clock_us() - started;

@@ -48,18 +48,6 @@ struct sw_rpc_message *sw_message_presence_request(const struct sw_key *const *k
 #define INFO_BYTES_MAX   (64u << 10)
 #define RESULT_BYTES_MAX 1024
 
-/*
- * The bytes of an answer to unpack, which takes up to fifty times as much memory: NULL where there are more than it
- * could have, or no memory.
- */
-static const uint8_t *bytes_of(struct sw_rpc_message *message, size_t bytes_max)
-{
-    size_t bytes = sw_rpc_message_bytes(message);
-    if (bytes > bytes_max)
-        return NULL;
-    return bytes > 0 ? sw_rpc_message_flatten(message) : (const uint8_t *)"";
-}
-
 static enum sw_status not_one(struct sw_error *error, const char *name)
 {
     return sw_error_set(error, SW_PROTOCOL_ERROR, "the node's answer is no %s", name);
@@ -70,10 +58,8 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
                                                              enum sw_stored stored, const char *reason),
                                               void *state, struct sw_error *error)
 {
-    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX + symbols * RESULT_BYTES_MAX);
-    Symwave__V1__StoreBatchResponse *response =
-        bytes ? symwave__v1__store_batch_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message), bytes)
-              : NULL;
+    Symwave__V1__StoreBatchResponse *response = sw_protobuf_unpack(
+        &symwave__v1__store_batch_response__descriptor, message, INFO_BYTES_MAX + symbols * RESULT_BYTES_MAX);
     if (!response)
         return not_one(error, "StoreBatchResponse");
     for (size_t i = 0; i < response->n_results; i++) {
@@ -92,11 +78,8 @@ enum sw_status sw_message_read_store_response(struct sw_rpc_message *message, si
 enum sw_status sw_message_read_node_info(struct sw_rpc_message *message, struct sw_node_status *status,
                                          struct sw_error *error)
 {
-    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Symwave__V1__GetNodeInfoResponse *info =
-        bytes
-            ? symwave__v1__get_node_info_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message), bytes)
-            : NULL;
+        sw_protobuf_unpack(&symwave__v1__get_node_info_response__descriptor, message, INFO_BYTES_MAX);
     if (!info)
         return not_one(error, "GetNodeInfoResponse");
     snprintf(status->reported_id, sizeof(status->reported_id), "%s", info->node_id);
@@ -122,11 +105,8 @@ struct sw_rpc_message *sw_message_health_request(void)
 
 enum sw_status sw_message_read_health(struct sw_rpc_message *message, bool *serving, struct sw_error *error)
 {
-    const uint8_t *bytes = bytes_of(message, INFO_BYTES_MAX);
     Grpc__Health__V1__HealthCheckResponse *response =
-        bytes ? grpc__health__v1__health_check_response__unpack(&sw_protobuf_allocator, sw_rpc_message_bytes(message),
-                                                                bytes)
-              : NULL;
+        sw_protobuf_unpack(&grpc__health__v1__health_check_response__descriptor, message, INFO_BYTES_MAX);
     if (!response)
         return not_one(error, "HealthCheckResponse");
     *serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
@@ -148,11 +128,8 @@ enum sw_status sw_message_read_found_nodes(struct sw_rpc_message *message,
                                            void (*found)(void *state, const char *id, const char *address), void *state,
                                            struct sw_error *error)
 {
-    const size_t bytes = sw_rpc_message_bytes(message);
-    Symwave__V1__FindNodeResponse *response = NULL;
-    if (bytes <= FOUND_BYTES_MAX)
-        response =
-            symwave__v1__find_node_response__unpack(&sw_protobuf_allocator, bytes, sw_rpc_message_flatten(message));
+    Symwave__V1__FindNodeResponse *response =
+        sw_protobuf_unpack(&symwave__v1__find_node_response__descriptor, message, FOUND_BYTES_MAX);
     if (!response)
         return sw_error_set(error, SW_PROTOCOL_ERROR, "FindNode: the answer is malformed");
     for (size_t i = 0; i < response->n_nodes; i++)

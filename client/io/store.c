@@ -371,6 +371,7 @@ static enum sw_status run_store(struct store_run *run, sw_source_fn source, void
         tell_stored(run);
         tell_progress(run, &next_progress_us);
     }
+    run->all_taken = status == SW_OK;
     pthread_mutex_lock(&run->lock);
     sw_store_flush(run);
     while (run->first || run->asks || run->streams || run->linger_set) {
@@ -398,11 +399,15 @@ static enum sw_status conclude(struct store_run *run, enum sw_status status, str
 {
     struct sw_store_report *report = &run->report;
     unsigned long long placed = report->replicas_placed + report->replicas_present, wanted = report->replicas_wanted;
+    const bool enough =
+        report->symbols_without_replica == 0 && placed * 100 >= wanted * run->options.replicas_percent_min;
+    if (status == SW_DEADLINE_EXCEEDED && run->all_taken && enough)
+        status = SW_OK;
     if (status == SW_OK && report->symbols_without_replica > 0)
         status = sw_error_set(error, SW_SHORT, "%llu of %llu symbols are on no node; first failure: %.300s",
                               (unsigned long long)report->symbols_without_replica, (unsigned long long)report->symbols,
                               report->first_failure);
-    else if (status == SW_OK && placed * 100 < wanted * run->options.replicas_percent_min)
+    else if (status == SW_OK && !enough)
         status = sw_error_set(error, SW_SHORT,
                               "%llu of %llu replicas were placed, %u %% are required; first failure: %.300s", placed,
                               wanted, run->options.replicas_percent_min, report->first_failure);

@@ -62,6 +62,7 @@ struct store_run {
     struct node_set *nodes;
     struct sw_store_options options;
     uint64_t started_us;
+    bool all_taken; /* the source has come to its end */
     uint64_t deadline_us;
     struct cancel_hook cancel_hook;
     struct sw_timer linger;

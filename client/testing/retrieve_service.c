@@ -6,6 +6,7 @@
 #include "client/testing/nodes.h"
 #include "common/clock.h"
 #include "common/memory.h"
+#include "common/protobuf.h"
 #include "common/wire.h"
 #include "symwave/v1/symbol_store.pb-c.h"
 #include <string.h>
@@ -206,9 +207,8 @@ static void go_on(struct serving *self)
 
 static bool read_request(struct serving *self, struct sw_rpc_message *message)
 {
-    const uint8_t *bytes = sw_rpc_message_flatten(message);
     Symwave__V1__RetrieveBatchRequest *request =
-        symwave__v1__retrieve_batch_request__unpack(NULL, sw_rpc_message_bytes(message), bytes);
+        sw_protobuf_unpack(&symwave__v1__retrieve_batch_request__descriptor, message, SIZE_MAX);
     bool is_right = request && request->n_keys > 0;
     for (size_t i = 0; is_right && i < request->n_keys; i++)
         is_right = request->keys[i].len == SW_KEY_BYTES;
@@ -219,7 +219,7 @@ static bool read_request(struct serving *self, struct sw_rpc_message *message)
         self->room = request->max_bytes > 0 ? request->max_bytes : UINT64_MAX;
         self->keys_only = request->keys_only;
     }
-    symwave__v1__retrieve_batch_request__free_unpacked(request, NULL);
+    symwave__v1__retrieve_batch_request__free_unpacked(request, &sw_protobuf_allocator);
     return self->count > 0;
 }
 

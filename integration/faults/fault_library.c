@@ -351,6 +351,29 @@ EXPORT ssize_t pread64(int fd, void *bytes, size_t bytes_count, off64_t offset)
     return pread(fd, bytes, bytes_count, offset);
 }
 
+EXPORT ssize_t read(int fd, void *bytes, size_t bytes_count)
+{
+    char path[PATH_MAX];
+    bool locked = false;
+    int code = kinds & READ ? begin_on(READ, fd, path, &locked) : 0;
+    done(locked, 0);
+    return code ? fails(code) : REAL(read)(fd, bytes, bytes_count);
+}
+
+/* A write as any other; where it does not say where it writes, it is at the descriptor's place. */
+EXPORT ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t bytes_count,
+                               unsigned flags)
+{
+    char path[PATH_MAX];
+    bool locked;
+    int code = begin_on(WRITE, to, path, &locked);
+    if (code == 0 && locked)
+        remember_bytes(to, to_offset ? *to_offset : lseek(to, 0, SEEK_CUR), bytes_count);
+    ssize_t copied = code ? fails(code) : REAL(copy_file_range)(from, from_offset, to, to_offset, bytes_count, flags);
+    done(locked, 0);
+    return copied;
+}
+
 EXPORT int ftruncate(int fd, off_t size)
 {
     char path[PATH_MAX];
@@ -414,12 +437,12 @@ EXPORT int syncfs(int fd)
     return done(locked, result);
 }
 
-/* It promises nothing about what power takes away. */
+/* It promises nothing about what power takes away. Without flags it only asks whether there is such a call. */
 EXPORT int sync_file_range(int fd, off64_t offset, off64_t bytes_count, unsigned flags)
 {
     char path[PATH_MAX];
-    bool locked;
-    int code = begin_on(SYNC, fd, path, &locked);
+    bool locked = false;
+    int code = flags ? begin_on(SYNC, fd, path, &locked) : 0;
     return done(locked, code ? fails(code) : REAL(sync_file_range)(fd, offset, bytes_count, flags));
 }
 

@@ -236,3 +236,83 @@ server_reads_fail() {
     all_came
     nodes_serve
 }
+
+# damaged_command STEPS FOLDER WHAT KINDS COMMAND...: a command of symwaved without a node, at each of some STEPS operations
+# of which the disk of FOLDER does WHAT. prepare and check are the scenario's: before each run, and after it.
+damaged_command() {
+    local steps=$1 under=$2 what=$3 kinds=$4 total at tried=0 failed=0 text=
+    shift 4
+    prepare
+    rm -f .log
+    faulty "$under" kill AT=0 ON="$kinds" LOG="$PWD/.log" -- "$bin/symwaved" "$@" >/dev/null 2>.err ||
+        fail "$1 without a fault" "$(<.err)"
+    total=$(wc -l <.log)
+    for ((at = 1; at <= total; at += (total + steps - 1) / steps)); do
+        prepare
+        capture faulty "$under" "$what" AT="$at" ON="$kinds" -- "$bin/symwaved" "$@"
+        tried=$((tried + 1))
+        if [[ $what != eio ]]; then
+            ((status == 137 || status == 0)) || fail "$1 is killed at operation $at of $total" "$status $err"
+        elif ((status == 0)); then
+            check "$1 that ended well in spite of operation $at of $total"
+            continue
+        elif ((status > 3)) || [[ -z $err$out ]]; then
+            fail "$1 at operation $at of $total: an error" "$status $out $err"
+        fi
+        failed=$((failed + 1)) text=${err:-$out}
+        # What was killed after its last step is done.
+        "$bin/symwaved" "$@" >.out 2>.err || [[ $what != eio && $(<.err) == *"work is not empty"* ]] ||
+            fail "$1 again, after operation $at of $total" "$(<.err)"
+        check "$1 again, after operation $at of $total"
+    done
+    [[ $what == eio ]] || text=
+    seen "$1, $what: $tried of $total operations, $failed failed${text:+, the last: ${text%%$'\n'*}}"
+}
+
+# holds FOLDER: how many symbols a data folder has, all whole.
+holds() {
+    "$bin/symwaved" scrub --data "$1" --json 2>&1 | jq -r 'if .damaged == 0 then .symbols else "damaged" end'
+}
+
+scenario admin_disk_fails fast "the disk fails (EIO) in the middle of restore, export, import, delete and compact" \
+    "an error each time, or all is there; done again it ends well"
+admin_disk_fails() {
+    make_admin_folders
+    every_admin_command 6 eio write,size,sync,name,read
+}
+
+scenario admin_killed slow "restore, export, import, delete and compact are killed, and the power goes, at many moments" \
+    "done again each ends well, and all symbols are there"
+admin_killed() {
+    make_admin_folders
+    every_admin_command 20 kill write,size,sync,name
+    every_admin_command 20 power-bytes write,size,sync,name
+}
+
+# full, a data folder with all symbols; backup, of it; exported, its symbols as files; without, the folder without 50 of them.
+make_admin_folders() {
+    cp -r "$world/node-1" full
+    cp "$world/keys" .
+    "$bin/symwaved" backup --data full "$PWD/backup" >/dev/null
+    "$bin/symwaved" export --data full exported >/dev/null
+    cp -r full without
+    mapfile -t some < <(head -n 50 keys)
+    "$bin/symwaved" delete --data without "${some[@]}" >/dev/null
+}
+
+every_admin_command() {
+    prepare() { rm -rf work; }
+    check() { equal "$1: all symbols" "$stored_symbols" "$(holds work)"; }
+    damaged_command "$1" "$PWD" "$2" "$3" restore --data work backup
+    prepare() { rm -rf work && mkdir work; }
+    check() { equal "$1: all files" "" "$(diff -r exported work 2>&1)"; }
+    damaged_command "$1" "$PWD/work" "$2" "$3" export --data full work
+    prepare() { rm -rf work && cp -r without work; }
+    check() { equal "$1: all symbols" "$stored_symbols" "$(holds work)"; }
+    damaged_command "$1" "$PWD/work" "$2" "$3" import --data work exported
+    prepare() { rm -rf work && cp -r full work; }
+    check() { equal "$1: the others" $((stored_symbols - 50)) "$(holds work)"; }
+    damaged_command "$1" "$PWD/work" "$2" "$3" delete --data work "${some[@]}"
+    prepare() { rm -rf work && cp -r without work; }
+    damaged_command "$1" "$PWD/work" "$2" "$3" compact --data work
+}

@@ -50,6 +50,8 @@ static union head *head_of(void *block)
 static void *allocate(size_t bytes, void *user_data)
 {
     assert_ptr_equal(user_data, &live);
+    if (bytes == 0)
+        abort();
     union head *head = fails() ? NULL : malloc(sizeof(*head) + bytes);
     if (!head)
         return NULL;

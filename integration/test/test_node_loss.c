@@ -195,6 +195,38 @@ static void test_store_waits_for_a_stopped_node_for_one_timeout_only(void **stat
     sw_client_close(small);
 }
 
+/* The deadline comes long before the node would be given up. */
+static void test_store_with_replicas_enough_at_its_deadline_ends_well(void **state)
+{
+    (void)state;
+    uint8_t bytes[20][1000];
+    struct sw_value values[20];
+    for (int i = 0; i < 20; i++) {
+        value_fill(bytes[i], sizeof(bytes[i]), 3000000 + (uint64_t)i);
+        values[i] = (struct sw_value){.bytes = bytes[i], .bytes_count = sizeof(bytes[i])};
+    }
+    const struct sw_store_options options = {.size = sizeof(options), .deadline_ms = 8000};
+    struct sw_store_report *report;
+    struct sw_error error = {.message = ""};
+    cluster_signal(cluster, 7, SIGSTOP);
+    enum sw_status status = sw_store(client, values, 20, &options, &report, &error);
+    print_message("%s\n", error.message);
+    assert_int_equal(status, SW_OK);
+    assert_int_equal(report->status, SW_OK);
+    assert_true(report->replicas_failed > 0);
+    assert_int_equal(report->replicas_placed + report->replicas_failed, report->replicas_wanted);
+    sw_store_report_free(report);
+    /* All of them are wanted: then it is the deadline that ends it. */
+    struct sw_store_options all = options;
+    all.replicas_percent_min = 100;
+    all.deadline_ms = 3000;
+    for (int i = 0; i < 20; i++)
+        bytes[i][0] ^= 1;
+    assert_int_equal(sw_store(client, values, 20, &all, NULL, &error), SW_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(error.message, "the deadline passed with"));
+    cluster_signal(cluster, 7, SIGCONT);
+}
+
 static void test_deadline_is_kept_when_every_node_is_stopped(void **state)
 {
     (void)state;
@@ -250,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_killed_node_still_holds_every_acknowledged_symbol),
         cmocka_unit_test(test_store_through_a_node_loss_keeps_what_it_acknowledged),
         cmocka_unit_test(test_store_waits_for_a_stopped_node_for_one_timeout_only),
+        cmocka_unit_test(test_store_with_replicas_enough_at_its_deadline_ends_well),
         cmocka_unit_test(test_deadline_is_kept_when_every_node_is_stopped),
         cmocka_unit_test(test_store_on_too_few_nodes_falls_short_and_says_so),
     };

@@ -220,6 +220,46 @@ static void test_a_killed_get_goes_on_and_fetches_nothing_twice(void **state)
     sw_get_report_free(report);
 }
 
+static void cancel_in_the_middle(const struct sw_progress *now, void *user_data)
+{
+    if (now->stage == SW_STAGE_TRANSFER && now->symbols > 0)
+        sw_cancel_fire(user_data);
+}
+
+static void test_a_cancelled_get_says_what_is_still_missing_and_the_next_goes_on(void **state)
+{
+    (void)state;
+    struct sw_client_options slow = SW_CLIENT_OPTIONS_INIT;
+    slow.budget_bytes = 1u << 20;
+    struct sw_client *client = cluster_client(cluster, &slow);
+    struct sw_layout *layout = NULL;
+    struct sw_get_report *report;
+    struct sw_error error;
+    assert_int_equal(sw_layout_load(path("a.json"), &layout, &error), SW_OK);
+    uint64_t kept = 0;
+    for (int i = 0; i < 2; i++) {
+        struct sw_file_options options = SW_FILE_OPTIONS_INIT;
+        options.cancel = sw_cancel_new();
+        options.progress = cancel_in_the_middle;
+        options.progress_data = options.cancel;
+        options.progress_interval_ms = 1;
+        assert_int_equal(sw_get_file(client, layout, path("a.part-out"), &options, &report, &error), SW_CANCELLED);
+        assert_int_equal(report->kept, kept);
+        assert_int_equal(report->kept + report->taken + report->missing, K);
+        kept += report->taken;
+        sw_get_report_free(report);
+        sw_cancel_free(options.cancel);
+    }
+    assert_true(kept > 0);
+    assert_int_equal(sw_get_file(client, layout, path("a.part-out"), NULL, &report, &error), SW_OK);
+    assert_int_equal(report->kept, kept);
+    assert_int_equal(report->missing, 0);
+    assert_same("a", "a.part-out");
+    sw_get_report_free(report);
+    sw_layout_free(layout);
+    sw_client_close(client);
+}
+
 static void test_get_asks_a_local_store_before_the_nodes(void **state)
 {
     struct sw_client *client = cluster_client(cluster, NULL);
@@ -356,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_the_same_put_again_sends_nothing_and_gives_the_same_layout),
         cmocka_unit_test(test_get_takes_the_source_symbols),
         cmocka_unit_test(test_a_killed_get_goes_on_and_fetches_nothing_twice),
+        cmocka_unit_test(test_a_cancelled_get_says_what_is_still_missing_and_the_next_goes_on),
         cmocka_unit_test(test_get_asks_a_local_store_before_the_nodes),
         cmocka_unit_test(test_with_a_tenth_of_the_nodes_emptied_repair_symbols_give_the_file),
         cmocka_unit_test(test_put_completes_what_emptied_nodes_have_lost),

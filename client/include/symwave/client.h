@@ -246,7 +246,7 @@ typedef void (*sw_stored_fn)(uint64_t index, const struct sw_key *key, uint32_t 
 /* What one store is told; 0 and NULL mean the default. */
 struct sw_store_options {
     size_t size;
-    uint32_t deadline_ms;
+    uint32_t deadline_ms; /* for the whole call; default none; with replicas enough by then the store ends well */
     uint32_t progress_interval_ms; /* default 200 */
     /* Per cent of replica writes that must succeed; default 75. A symbol without any replica always fails the store. */
     uint32_t replicas_percent_min;
@@ -271,7 +271,8 @@ struct sw_store_options {
  *
  * SW_OK, of no values too; SW_SHORT: fewer replicas than asked for, be it that nodes refused them or could not be
  * reached: the report says how many and why, error has the first cause; SW_CANCELLED,
- * SW_DEADLINE_EXCEEDED, SW_INVALID_ARGUMENT (an empty or oversized value), SW_NO_MEMORY, or the source's status.
+ * SW_DEADLINE_EXCEEDED, SW_INVALID_ARGUMENT (an empty value, or one above the client's value_bytes_max), SW_NO_MEMORY,
+ * or the source's status. A value above what a node takes, 256 KiB with symwaved, is refused by it: SW_SHORT.
  */
 SW_PUBLIC enum sw_status sw_store_stream(struct sw_client *client, sw_source_fn source, void *source_data,
                                          const struct sw_store_options *options, struct sw_store_report **report,
@@ -410,8 +411,9 @@ SW_PUBLIC void sw_node_watch_stop(struct sw_node_watch *watch);
 
 /*
  * Settings of the whole process that make the network path faster and smaller, for an executable that is willing:
- * malloc keeps its pages, and gRPC honours read chunk sizes. Call it first in main, before any thread. The SDK never
- * does it by itself.
+ * malloc keeps its pages, and gRPC honours read chunk sizes and prints nothing: variables of the environment, which
+ * child processes inherit, where they are not set already. Call it first in main, before any thread, and before
+ * sw_allocator_set. The SDK never does it by itself.
  */
 SW_PUBLIC void sw_process_tune(void);
 

@@ -69,13 +69,14 @@ struct sw_get_report {
     uint64_t kept;           /* symbols that an earlier, interrupted job had left in the workspace */
     uint64_t taken;          /* symbols that came in this job, from nodes, the local store or the folder */
     uint64_t decoded;        /* source symbols that did not come and were worked out */
-    uint64_t missing;        /* symbols that would still be needed at least */
+    uint64_t missing;        /* symbols that would still be needed at least, of the block that it was at */
     uint64_t bad;            /* files in the folder that do not hash to their name or are too large, of a decode */
     uint64_t dropped;        /* symbols in the workspace that were found damaged and fetched again */
     uint64_t fetch_us, decode_us, check_us;
     uint64_t buffers_bytes; /* as above */
     uint64_t elapsed_us;
-    const struct sw_report *retrieval; /* NULL of a decode, and where nobody was asked; of several blocks, their sum */
+    /* NULL of a decode, and where neither a local store nor a node was asked; of several blocks, their sum. */
+    const struct sw_report *retrieval;
 };
 
 /* Free reports; NULL is allowed. */
@@ -87,10 +88,12 @@ SW_PUBLIC char *sw_get_report_to_json(const struct sw_get_report *report);
 
 /*
  * Puts a file on the nodes: makes its symbols, stores each on its K nearest nodes, and writes the layout once they are
- * there. The same file always gives the same layout. A node is asked which symbols it holds before it is sent any, so
- * that the same put again completes what is missing and sends nothing twice. The file is read once, from its start to
- * its end; what it is cut into is kept in a nameless file beside the layout, as large as a source block (at most 3.7
- * GB). layout_path appears whole or not at all; it is written to layout_path.part before.
+ * there. The symbols are six times as many as the file has by itself, and each goes to six nodes (the client's
+ * candidates), or to all where there are fewer: 20 MB on four nodes are 480 MB. The same file always gives the same
+ * layout. A node is asked which symbols it holds before it is sent any, so that the same put again completes what is
+ * missing and sends nothing twice. The file is read once, from its start to its end; what it is cut into is kept in a
+ * nameless file beside the layout, as large as a source block (at most 3.7 GB). layout_path appears whole or not at
+ * all; it is written to layout_path.part before.
  *
  * *report, where report is not NULL, is set on success and failure alike; it is NULL only without memory and with an
  * argument that is none (NULL, a folder of symbols that is not there).

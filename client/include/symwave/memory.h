@@ -18,7 +18,7 @@ extern "C" {
  * malloc's are; NULL means that there is no memory, which ends a call with SW_NO_MEMORY and loses nothing.
  */
 struct sw_allocator {
-    void *(*allocate)(size_t bytes, void *user_data);
+    void *(*allocate)(size_t bytes, void *user_data);            /* bytes is never 0 */
     void *(*resize)(void *block, size_t bytes, void *user_data); /* block is never NULL, bytes never 0; as realloc */
     void (*release)(void *block, void *user_data);               /* block is never NULL */
     void *user_data;
@@ -26,9 +26,9 @@ struct sw_allocator {
 
 /*
  * Has all memory of the SDK, of the whole process, come from an allocator, which is copied; NULL: from malloc again.
- * Before any other function of the SDK, or when all that they gave has been closed and freed: what one allocator gave
- * the other must not get. Not what libraries below take by themselves: gRPC and OpenSSL for connections and the
- * messages that are being received, Jansson and libyaml for a file while it is read, the C library.
+ * Before any other function of the SDK but sw_process_tune, or when all that they gave has been closed and freed: what
+ * one allocator gave the other must not get. Not what libraries below take by themselves: gRPC and OpenSSL for
+ * connections and the messages that are being received, Jansson and libyaml for a file while it is read, the C library.
  * SW_INVALID_ARGUMENT: one of the functions is NULL. Any one thread.
  */
 SW_PUBLIC enum sw_status sw_allocator_set(const struct sw_allocator *allocator, struct sw_error *error);

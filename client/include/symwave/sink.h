@@ -37,8 +37,9 @@ struct sw_sink {
 struct sw_local_store {
     /*
      * Calls found(i, value, value_bytes, found_data) for each keys[i] that the store holds, in any order, on the
-     * calling thread; stops early when found returns false. A key it lacks is simply not reported. Any status but
-     * SW_OK is logged, and the network asked for the rest. May block.
+     * calling thread; value need live only until found returns. Stops early, with SW_OK, when found returns false. A
+     * key it lacks is simply not reported. Any status but SW_OK is logged, and the network asked for the rest. May
+     * block.
      */
     enum sw_status (*get_batch)(const struct sw_key *keys, size_t key_count,
                                 bool (*found)(size_t index, const void *value, size_t value_bytes, void *found_data),

@@ -44,7 +44,7 @@ enum sw_test_manner {
     SW_TEST_ENDS,       /* nothing more, and an end as if all were well */
     SW_TEST_FAILS,      /* the call ends with the script's status */
     SW_TEST_TRUNCATED,  /* the value without its second half */
-    SW_TEST_OVERSIZED,  /* 1 MiB of zeros, which is more than a value may have */
+    SW_TEST_OVERSIZED,  /* 1 MiB of zeros: more than any node of symwaved sends, and not what was asked for */
 };
 
 /* How a node behaves. All zero: at once, and honestly. Set size to sizeof(struct sw_test_script). */
@@ -108,7 +108,9 @@ SW_PUBLIC void sw_test_nodes_counts(const struct sw_test_nodes *nodes, uint32_t 
 
 /*
  * Stops the clock of the SDK, and of the nodes above, in the whole process: deadlines, timeouts, back-offs and
- * latencies are reached only by sw_test_clock_advance_ms. To be called before clients are opened and nodes started.
+ * latencies are reached only by sw_test_clock_advance_ms, and reports tell times of this clock. To be called before
+ * clients are opened and nodes started. What waits for a time waits for this clock, sw_call_wait and calls that block
+ * with it: start a call that does not (symwave/call.h), and advance the clock while sw_call_wait(call, 0) is false.
  * Bytes travel as ever, and gRPC's own timers (to connect again, keepalive) run on. While it stands still each thread
  * that waits for a time looks at it once a millisecond.
  */
