@@ -29,6 +29,12 @@ ProtobufCMessage *__wrap_protobuf_c_message_unpack(const ProtobufCMessageDescrip
 
 static struct no_memory *shared;
 
+/* What comes after main is not the program's: coverage is written then. */
+static void end(void)
+{
+    shared = NULL;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv(NO_MEMORY_FILE);
@@ -40,6 +46,7 @@ __attribute__((constructor)) static void begin(void)
     if (mapped == MAP_FAILED)
         abort();
     shared = mapped;
+    atexit(end);
 }
 
 /* The allocation that fails: for a debugger to stop at. */

@@ -127,7 +127,9 @@ enum sw_stage {
 
 /* How a call is getting on. */
 struct sw_progress {
-    uint64_t symbols;       /* done; of a store: answered by all of their nodes, or failed there */
+    /* Done; of a store: answered by all of their nodes, or failed there; of a get, with those that were there before.
+     */
+    uint64_t symbols;
     uint64_t symbols_total; /* required; 0 where it is not known */
     uint64_t bytes;         /* of values done */
     uint32_t wave;          /* the highest wave that was asked */
@@ -139,9 +141,9 @@ struct sw_progress {
 };
 
 /*
- * Told about every progress_interval_ms, and once more at the end of a retrieval, of a store, and of a stage whose
- * bytes are known, however short it was and however it ended. Does not overlap with itself or the sink; must not block
- * for long.
+ * Told about every progress_interval_ms, 1 at the least, and once more at the end of a retrieval, of a store, and of a
+ * stage whose bytes are known, however short it was and however it ended. Does not overlap with itself or the sink;
+ * must not block for long.
  */
 typedef void (*sw_progress_fn)(const struct sw_progress *progress, void *user_data);
 
@@ -195,7 +197,8 @@ struct sw_retrieve_options {
  * it with sw_report_free.
  *
  * SW_OK: required symbols are in the sink. SW_SHORT: fewer could be had, every candidate was asked, and one that was
- * busy or broke off up to nine times. SW_CANCELLED, SW_DEADLINE_EXCEEDED: ended early, what was delivered stays.
+ * busy or broke off up to nine times; one that says nothing is given up after stall_timeout_ms, so that this may come
+ * before a deadline that is further off. SW_CANCELLED, SW_DEADLINE_EXCEEDED: ended early, what was delivered stays.
  * SW_INVALID_ARGUMENT (no keys, among others), SW_NO_MEMORY, or the sink's status.
  */
 SW_PUBLIC enum sw_status sw_retrieve_stream(struct sw_client *client, const struct sw_key *keys, size_t key_count,

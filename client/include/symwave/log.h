@@ -19,7 +19,7 @@ enum sw_log_level {
 
 /*
  * Receives one event: a short fixed message, and its fields as logfmt ("key=value key2=\"two words\"", possibly empty).
- * Called from any thread of the SDK, possibly several at once; must not block or call the SDK.
+ * Called from any thread of the SDK, possibly several at once; must not block, but for a short write, or call the SDK.
  */
 typedef void (*sw_log_fn)(enum sw_log_level level, const char *message, const char *fields, void *user_data);
 

@@ -19,8 +19,9 @@ extern "C" {
 
 /*
  * What happened in one wave, wave 0 being each key's primary: a key whose primary has failed or lied of late begins in
- * a later one. Late and hedged symbols count in the wave of the request that they came by; the sum over all waves of
- * found is found_network.
+ * a later one. Late and hedged symbols count in the wave of the request that they came by. Those that had come when the
+ * retrieval had enough, or was ended, count too though they were not delivered: the sum of found over all waves is
+ * found_network or more.
  */
 struct sw_report_wave {
     uint64_t keys_asked;
@@ -40,7 +41,7 @@ struct sw_report_node {
     uint64_t requests;
     uint64_t requests_failed; /* ended by an error or given up as too slow */
     uint64_t keys_asked;
-    uint64_t found; /* symbols taken: delivered, or for a store placed or already there */
+    uint64_t found; /* good symbols that came, as in a wave; for a store placed or already there */
     uint64_t missing;
     uint64_t corrupt;                       /* wrong bytes, keys never asked for, duplicates */
     uint64_t bytes;                         /* of values, good or not */

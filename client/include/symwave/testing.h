@@ -44,7 +44,9 @@ enum sw_test_manner {
     SW_TEST_ENDS,       /* nothing more, and an end as if all were well */
     SW_TEST_FAILS,      /* the call ends with the script's status */
     SW_TEST_TRUNCATED,  /* the value without its second half */
-    SW_TEST_OVERSIZED,  /* 1 MiB of zeros: more than any node of symwaved sends, and not what was asked for */
+    /* 1 MiB of zeros: more than symwaved sends, and not what was asked for; a request that sends more than was
+       reserved for it is ended. */
+    SW_TEST_OVERSIZED,
 };
 
 /* How a node behaves. All zero: at once, and honestly. Set size to sizeof(struct sw_test_script). */
@@ -112,7 +114,10 @@ SW_PUBLIC void sw_test_nodes_counts(const struct sw_test_nodes *nodes, uint32_t 
  * clients are opened and nodes started. What waits for a time waits for this clock, sw_call_wait and calls that block
  * with it: start a call that does not (symwave/call.h), and advance the clock while sw_call_wait(call, 0) is false.
  * Bytes travel as ever, and gRPC's own timers (to connect again, keepalive) run on. While it stands still each thread
- * that waits for a time looks at it once a millisecond.
+ * that waits for a time looks at it once a real millisecond, sw_call_wait(call, 0) too, and the clock may be some steps
+ * further when it does: to see that something ends at a time and not before, advance to the millisecond before it, see
+ * that the call is not over, advance by one, and wait without going further. A deadline counts from when the call's
+ * own thread begins, and what a node is late with from when it was asked: sw_test_nodes_counts shows that both have.
  */
 SW_PUBLIC void sw_test_clock_stop(void);
 /* Moves the clock that stands still on. */
