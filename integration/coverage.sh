@@ -6,6 +6,7 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 cd -- "$root"
+export SYMWAVE_EVERY=1 # no step is left out
 labels=(unit integration)
 ((${#@} == 0)) || labels=("$@")
 run cmake -S . -B build/coverage -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS="--coverage -fprofile-update=atomic -O1"
