@@ -6,6 +6,7 @@
  * one byte; for the others it is the message.
  */
 #include "server/test/node_fixture.h"
+#include "symwave/v1/admin.pb-c.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,17 @@ static struct reply stream(const char *method, const uint8_t *data, size_t size)
     return stream_close(call);
 }
 
+/* A scrub that is told to be slow is: it would not end in time. */
+static bool is_slow(const char *method, const uint8_t *data, size_t size)
+{
+    if (strcmp(method, "/symwave.v1.Admin/Scrub") != 0)
+        return false;
+    Symwave__V1__ScrubRequest *request = symwave__v1__scrub_request__unpack(NULL, size, data);
+    const bool slow = request && request->bytes_per_second > 0 && request->bytes_per_second < 1 << 20;
+    symwave__v1__scrub_request__free_unpacked(request, NULL);
+    return slow;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -75,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!node)
         begin();
     const char *method = methods[data[0] % METHODS].name;
+    if (is_slow(method, data + 1, size - 1))
+        return 0;
     struct reply reply = methods[data[0] % METHODS].streams ? stream(method, data + 1, size - 1)
                                                             : node_call(node, method, data + 1, size - 1);
     if (reply.code == SW_RPC_INTERNAL || reply.code == SW_RPC_UNKNOWN || reply.code == SW_RPC_DEADLINE_EXCEEDED ||
