@@ -30,26 +30,6 @@ for file in "$work_folder"/*.latency; do
         END { printf "%s: %d times, median %.0f ms, 99 %% %.0f ms, at most %.0f ms\n", name, NR, v[int((NR + 1) / 2)] * 1000, v[int(NR * 0.99 + 0.5)] * 1000, v[NR] * 1000 }'
 done
 if command -v gnuplot >/dev/null; then
-    gnuplot <<GNUPLOT
-set terminal svg size 900,900 font "sans,12"
-set output "$plot"
-set multiplot layout 3,1
-set xlabel "minutes"
-set ylabel "memory of each node, MiB"
-set yrange [0:*]
-unset key
-plot for [i=1:12] "<awk -F '\\t' '\$2 == \"node-".i."\"' $work_folder/nodes.tsv" using (\$1/60):(\$3/1024) with lines lw 1
-set ylabel "descriptors of each node"
-plot for [i=1:12] "<awk -F '\\t' '\$2 == \"node-".i."\"' $work_folder/nodes.tsv" using (\$1/60):4 with lines lw 1
-set ylabel "latency, s"
-set logscale y
-set yrange [0.005:100]
-set key outside bottom horizontal
-plot "<grep 'fetch of' $work_folder/clients.tsv | cut -f 1,3" using (\$1/60):2 with dots lw 2 title "fetch", \
-    "<grep 'get of 200' $work_folder/clients.tsv | cut -f 1,3" using (\$1/60):2 with dots lw 2 title "get, 200 kB", \
-    "<grep 'get of 8000' $work_folder/clients.tsv | cut -f 1,3" using (\$1/60):2 with points pt 7 ps 0.3 title "get, 8 MB", \
-    "<grep 'put' $work_folder/clients.tsv | cut -f 1,3" using (\$1/60):2 with dots lw 2 title "put"
-GNUPLOT
-    echo "plotted: $plot"
+    "$root/integration/faults/soak_plot.sh" "$work_folder" "$(realpath -- "$plot")"
 fi
 exit "$status"
