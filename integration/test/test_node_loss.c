@@ -205,7 +205,7 @@ static void test_store_with_replicas_enough_at_its_deadline_ends_well(void **sta
         value_fill(bytes[i], sizeof(bytes[i]), 3000000 + (uint64_t)i);
         values[i] = (struct sw_value){.bytes = bytes[i], .bytes_count = sizeof(bytes[i])};
     }
-    const struct sw_store_options options = {.size = sizeof(options), .deadline_ms = 8000};
+    const struct sw_store_options options = {.size = sizeof(options), .deadline_ms = 5000};
     struct sw_store_report *report;
     struct sw_error error = {.message = ""};
     cluster_signal(cluster, 7, SIGSTOP);
@@ -219,7 +219,7 @@ static void test_store_with_replicas_enough_at_its_deadline_ends_well(void **sta
     /* All of them are wanted: then it is the deadline that ends it. */
     struct sw_store_options all = options;
     all.replicas_percent_min = 100;
-    all.deadline_ms = 3000;
+    all.deadline_ms = 1000;
     for (int i = 0; i < 20; i++)
         bytes[i][0] ^= 1;
     assert_int_equal(sw_store(client, values, 20, &all, NULL, &error), SW_DEADLINE_EXCEEDED);
