@@ -83,7 +83,7 @@ for preset in "${presets[@]}"; do
     fuzz) run_tests fuzz "$label" "$jobs" ;;
     *)
         run_tests "$preset" unit "$jobs"
-        run_tests "$preset" integration 1
+        run_tests "$preset" integration "$jobs"
         ;;
     esac
 done

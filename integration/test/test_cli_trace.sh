@@ -37,9 +37,7 @@ cd -- "$work_folder"
 pids=()
 echo "nodes:" >nodes.yaml
 for ((i = 0; i < 4; i++)); do
-    fault=()
-    ((i != 1)) || fault=(--store-fault delay=30)
-    start_node "node-000$i" 127.0.0.1:0 "${fault[@]}"
+    start_node "node-000$i" 127.0.0.1:0
     pids[i]=$node_pid
     printf -- '- id: node-000%d\n  address: %s\n' "$i" "$node_address" >>nodes.yaml
 done
@@ -49,6 +47,8 @@ split -b 20000 -a 3 -d input pieces/
 "$bin/symwave" --nodes nodes.yaml store pieces/* >keys.tsv 2>store.err
 "$bin/symwave" --nodes nodes.yaml put input --layout input.json >put.out
 kill_node "${pids[3]}"
+kill_node "${pids[1]}"
+start_node node-0001 "$(sed -n '/node-0001/{n;s/.*: //p}' nodes.yaml)" --store-fault delay=30
 
 # ---- fetch ----
 

@@ -144,6 +144,13 @@ struct sim_result {
 /* Runs one retrieval to its end and everything that is under way then to its own. */
 struct sim_result sim_run(const struct sim_options *options);
 
+/* Of N worlds of a kind, those that are run: the address sanitizer takes three times as long over each. */
+#ifdef __SANITIZE_ADDRESS__
+#define SIM_WORLDS(n) (((n) + 2) / 3)
+#else
+#define SIM_WORLDS(n) (n)
+#endif
+
 /* The seed of all seeds: SYMWAVE_SEED or 1; printed. */
 uint64_t sim_seed(void);
 

@@ -48,7 +48,7 @@ static void test_nodes_give_what_the_local_store_lacks(void **state)
 static void test_17_per_cent_fetches_not_one_key_too_many(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.required = 1700;
         struct sim_result result = sim_run(&options);
@@ -129,7 +129,7 @@ static void test_a_fifth_of_the_nodes_of_all_kinds_costs_no_obtainable_key(void 
 static void test_17_per_cent_of_a_bad_network_is_had_soon(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.fault_per_cent = 20;
         options.required = 1700;
@@ -142,7 +142,7 @@ static void test_17_per_cent_of_a_bad_network_is_had_soon(void **state)
 static void test_most_nodes_bad_still_gives_what_the_others_hold(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.key_count = options.required = 2000;
         options.fault_per_cent = 80;
@@ -195,7 +195,7 @@ static void test_a_stalled_node_holds_up_nothing_until_it_counts_as_stalled(void
     static const uint32_t required[] = {1700, 10000};
     (void)state;
 
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.required = required[i % 2];
         options.fault_per_cent = 2;
@@ -242,7 +242,7 @@ static void test_a_slow_sink_keeps_to_the_budget(void **state)
 static void test_a_cancel_ends_it_at_once(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(40); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.key_count = options.required = 2000;
         options.fault_per_cent = 20;
@@ -262,7 +262,7 @@ static void test_a_close_lets_what_is_asked_come_in_and_ends_it(void **state)
 {
     unsigned all = 0, part = 0;
     (void)state;
-    for (uint64_t i = 0; i < 60; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(60); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.key_count = options.required = 2000;
         options.fault_per_cent = 20;
@@ -287,7 +287,7 @@ static void test_a_close_lets_what_is_asked_come_in_and_ends_it(void **state)
 static void test_a_failing_sink_ends_it_with_its_status(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 20; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(20); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.key_count = options.required = 1000;
         options.local_per_mille = 200;
@@ -303,7 +303,7 @@ static void test_a_failing_sink_ends_it_with_its_status(void **state)
 static void test_others_on_the_same_budget_and_health_do_no_harm(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_defaults(first_seed + i);
         options.key_count = options.required = 3000;
         options.fault_per_cent = 20;
@@ -357,7 +357,7 @@ static void test_any_world_with_any_limits_keeps_every_promise(void **state)
     unsigned ends[3] = {0};
     (void)state;
 
-    for (uint64_t i = 0; i < 1500; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(1500); i++) {
         struct sim_options options = random_options(first_seed * 1000003 + i);
         struct sim_result result = sim_run(&options);
         bool enough = result.obtainable >= options.required;
@@ -365,7 +365,7 @@ static void test_any_world_with_any_limits_keeps_every_promise(void **state)
         assert_true(result.status == SW_OK || ended_early || !enough);
         ends[result.status == SW_OK ? 0 : result.status == SW_SHORT ? 1 : 2]++;
     }
-    printf("1500 worlds: %u ok, %u short, %u ended early\n", ends[0], ends[1], ends[2]);
+    printf("%d worlds: %u ok, %u short, %u ended early\n", SIM_WORLDS(1500), ends[0], ends[1], ends[2]);
     assert_true(ends[0] > 0 && ends[1] > 0 && ends[2] > 0);
 }
 

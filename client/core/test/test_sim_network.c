@@ -33,7 +33,7 @@ static double bytes_of_needed(const struct sim_options *options, const struct si
 static void test_a_healthy_network_gives_what_is_required(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 10; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(10); i++) {
         struct sim_options options = sim_network_defaults(first_seed + i);
         struct sim_result result = sim_run(&options);
         assert_int_equal(result.status, SW_OK);
@@ -197,14 +197,14 @@ static void test_any_network_with_any_limits_keeps_every_promise(void **state)
     unsigned ends[3] = {0};
     (void)state;
 
-    for (uint64_t i = 0; i < 600; i++) {
+    for (uint64_t i = 0; i < SIM_WORLDS(600); i++) {
         struct sim_options options = random_options(first_seed * 1000003 + i);
         struct sim_result result = sim_run(&options);
         bool enough = result.obtainable >= options.required;
         assert_true(result.status == SW_OK || result.status == SW_CANCELLED || !enough);
         ends[result.status == SW_OK ? 0 : result.status == SW_SHORT ? 1 : 2]++;
     }
-    printf("600 worlds: %u ok, %u short, %u cancelled\n", ends[0], ends[1], ends[2]);
+    printf("%d worlds: %u ok, %u short, %u cancelled\n", SIM_WORLDS(600), ends[0], ends[1], ends[2]);
     assert_true(ends[0] > 0 && ends[1] > 0 && ends[2] > 0);
 }
 
