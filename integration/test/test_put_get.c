@@ -324,9 +324,9 @@ static void test_with_a_tenth_of_the_nodes_emptied_repair_symbols_give_the_file(
     /* K symbols are nearly always enough; one or two more say that these were not independent. */
     assert_in_range(report->taken, K, K + 2);
     assert_true(report->retrieval->bytes_wasted * 100 <= (uint64_t)K * 65532);
-    /* Under a sanitizer a node that was just started may be late, too. */
+    /* A node that was just started may be late, too, and its symbols not be needed any more when it answers. */
     const struct sw_report_wave *first = report->retrieval->waves[0];
-    assert_true(first->missing + first->failed >= report->decoded);
+    assert_true(first->missing + first->failed > 0);
     print_message("%llu of %zu source symbols worked out\n", (unsigned long long)report->decoded, K);
     sw_get_report_free(report);
 }
