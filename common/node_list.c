@@ -74,7 +74,7 @@ bool sw_node_list_find(const struct sw_node_list *list, const char *id, size_t *
         return false;
     sw_blake3(id, strlen(id), place.bytes);
     const uint32_t slot = *slot_of(list, &place);
-    if (slot > 0)
+    if (slot > 0 && index)
         *index = slot - 1;
     return slot > 0;
 }

@@ -69,6 +69,8 @@ static void test_nodes_are_found_by_their_id(void **state)
     }
     assert_false(sw_node_list_find(list, "node-1000", &index));
     assert_false(sw_node_list_find(list, "", &index));
+    assert_false(sw_node_list_find(list, "", NULL));
+    assert_true(sw_node_list_find(list, "node-7", NULL));
     assert_int_equal(index, 999);
     sw_node_list_free(list);
 }

@@ -39,23 +39,29 @@ struct sw_client_options {
      * Bytes are bounded by the budget, not by this. Hedges have a fourth as many more.
      */
     uint32_t requests_max;
-    /* RPCs in flight at one node; default 4, so that a round trip is hidden and no node holds all of them. */
+    /* RPCs in flight at one node; default 4, 1 to 1024: a round trip is hidden, and no node holds all of them. */
     uint32_t node_requests_max;
-    /* Keys handed out to nodes' queues at once; default 12,000 (8 batches of 1,500). Bounds what a retrieval holds. */
+    /*
+     * Keys handed out to nodes' queues at once; default 12,000 (8 batches of 1,500), 1 to 10,000,000. Bounds what a
+     * retrieval holds.
+     */
     uint32_t window_keys_max;
-    /* Keys asked of the local store at once; default 5,000. */
+    /* Keys asked of the local store at once; default 5,000, 1 to 10,000,000. */
     uint32_t local_keys_max;
     /*
-     * Milliseconds without an answered key after which a request is given up; default 2,000. Its keys are asked
-     * elsewhere long before, as soon as the node is later than is expected of it. A node that takes no connection
-     * within 2 s counts as not reachable, in stores too.
+     * Milliseconds without an answered key after which a request is given up; default 2,000, 10 to 3,600,000. Its keys
+     * are asked elsewhere long before, as soon as the node is later than is expected of it. A node that takes no
+     * connection within 2 s counts as not reachable, in stores too.
      */
     uint32_t stall_timeout_ms;
     /* Bytes of the largest symbol that is accepted; default 1 MiB, at most 64 MiB. */
     uint64_t value_bytes_max;
     /* Threads that check what comes; default 2, 1 to 64. */
     uint32_t workers;
-    /* Milliseconds that a node may take over one group of stored symbols; default 30,000 (it waits for its disk). */
+    /*
+     * Milliseconds that a node may take over one group of stored symbols; default 30,000 (it waits for its disk), 10 to
+     * 3,600,000.
+     */
     uint32_t store_timeout_ms;
     /* Most detailed level passed to log; default SW_LOG_INFO. */
     enum sw_log_level log_level;
@@ -209,7 +215,7 @@ SW_PUBLIC enum sw_status sw_retrieve_stream(struct sw_client *client, const stru
 struct sw_symbol_map;
 SW_PUBLIC void sw_symbol_map_free(struct sw_symbol_map *map); /* NULL is allowed */
 SW_PUBLIC size_t sw_symbol_map_count(const struct sw_symbol_map *map);
-/* The value of a key, valid until the map is freed, or NULL where the map lacks it. */
+/* The value of a key, valid until the map is freed, or NULL where the map lacks it. value_bytes may be NULL. */
 SW_PUBLIC const void *sw_symbol_map_get(const struct sw_symbol_map *map, const struct sw_key *key, size_t *value_bytes);
 
 /*

@@ -49,7 +49,7 @@ SW_PUBLIC enum sw_status sw_node_list_parse(const char *text, size_t text_bytes,
 
 SW_PUBLIC size_t sw_node_list_count(const struct sw_node_list *list);
 
-/* Whether a node with an id is in the list, and its number. Does not block. */
+/* Whether a node with an id is in the list; if so its number goes to *index, which may be NULL. Does not block. */
 SW_PUBLIC bool sw_node_list_find(const struct sw_node_list *list, const char *id, size_t *index);
 
 /* Node number index, below the count; valid until the list is changed or freed. */

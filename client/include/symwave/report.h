@@ -21,7 +21,8 @@ extern "C" {
  * What happened in one wave, wave 0 being each key's primary: a key whose primary has failed or lied of late begins in
  * a later one. Late and hedged symbols count in the wave of the request that they came by. Those that had come when the
  * retrieval had enough, or was ended, count too though they were not delivered: the sum of found over all waves is
- * found_network or more.
+ * found_network or more. One that came after another node's of the same key counts in none of these, but in
+ * symbols_wasted, so that keys_asked may be more than what came of them.
  */
 struct sw_report_wave {
     uint64_t keys_asked;
@@ -98,7 +99,7 @@ struct sw_report {
     uint64_t wasted_unasked_bytes;   /* of keys that were not asked of the node */
     uint64_t wasted_duplicate_bytes; /* of keys that the node had answered */
     uint64_t wasted_late_bytes;      /* too late for the sink, or after their request was given up */
-    uint64_t wasted_hedge_bytes;     /* asked of two nodes, of which the other one's came first */
+    uint64_t wasted_hedge_bytes;     /* asked of two nodes, hedge or lapsed lease; the other one's came first */
     /* Keys asked of a second node since the first was late: how many, whose symbol was taken, and the others. */
     uint64_t hedges_sent;
     uint64_t hedges_won;
@@ -112,9 +113,10 @@ struct sw_report {
     uint64_t leases_out;
     uint64_t leases_lapsed;
     /*
-     * What a retrieval waits for at its end: the last twentieth of the symbols that came from nodes, and the time from
-     * the arrival of their first to that of their last. Nodes and waves say which part is theirs, and the longest that
-     * one of their symbols took from being asked for to its arrival. Of several retrievals, sums, and the longest.
+     * What a retrieval waits for at its end: the last symbols that came from nodes, a twentieth of those required, and
+     * the time from the arrival of their first to that of their last. Nodes and waves say which part is theirs, and the
+     * longest that one of their symbols took from being asked for to its arrival. Of several retrievals, sums, and the
+     * longest.
      */
     uint64_t tail_symbols;
     uint64_t tail_us;

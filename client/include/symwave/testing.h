@@ -40,7 +40,7 @@ enum sw_test_manner {
     SW_TEST_GARBAGE,    /* a message that is none */
     SW_TEST_LACKS,      /* "missing", whatever it holds */
     SW_TEST_CORRUPT,    /* "corrupt", whatever it holds */
-    SW_TEST_SILENT,     /* nothing more, and no end */
+    SW_TEST_SILENT,     /* nothing more, and no end: after the client's stall_timeout_ms it is given up */
     SW_TEST_ENDS,       /* nothing more, and an end as if all were well */
     SW_TEST_FAILS,      /* the call ends with the script's status */
     SW_TEST_TRUNCATED,  /* the value without its second half */
@@ -49,7 +49,10 @@ enum sw_test_manner {
     SW_TEST_OVERSIZED,
 };
 
-/* How a node behaves. All zero: at once, and honestly. Set size to sizeof(struct sw_test_script). */
+/*
+ * How a node behaves. All zero: at once, and honestly. Of stores only latency_ms, read_only, SW_TEST_SILENT and
+ * SW_TEST_FAILS count. Set size to sizeof(struct sw_test_script).
+ */
 struct sw_test_script {
     size_t size;
     enum sw_test_manner manner;
@@ -118,6 +121,7 @@ SW_PUBLIC void sw_test_nodes_counts(const struct sw_test_nodes *nodes, uint32_t 
  * further when it does: to see that something ends at a time and not before, advance to the millisecond before it, see
  * that the call is not over, advance by one, and wait without going further. A deadline counts from when the call's
  * own thread begins, and what a node is late with from when it was asked: sw_test_nodes_counts shows that both have.
+ * Clients are closed and nodes stopped while it stands still, too.
  */
 SW_PUBLIC void sw_test_clock_stop(void);
 /* Moves the clock that stands still on. */
