@@ -29,6 +29,9 @@
 #define K          ((FILE_BYTES + 65527) / 65528)
 #define LOST_NODES (NODES / 10)
 
+/* Of a job that is killed: in small steps, so that the end does not come between two looks. */
+#define KILLED_BUDGET_BYTES (2u << 20)
+
 static struct cluster *cluster;
 
 static const char *path(const char *name)
@@ -139,7 +142,7 @@ static void killed(bool is_put, const char *from, const char *to, uint64_t symbo
         struct sw_client_options options = SW_CLIENT_OPTIONS_INIT;
         struct sw_file_options file_options = SW_FILE_OPTIONS_INIT;
         struct sw_layout *layout = NULL;
-        options.budget_bytes = 2 << 20; /* in small steps, so that the end does not come between two looks */
+        options.budget_bytes = KILLED_BUDGET_BYTES;
         struct sw_client *client = cluster_client(cluster, &options);
         file_options.progress = kill_at;
         file_options.progress_data = &symbols;
@@ -171,7 +174,7 @@ static void test_a_killed_put_leaves_no_layout_and_the_next_sends_only_what_is_m
     assert_true(store->replicas_present >= 6 * K);
     /* What the killed one had sent last, up to its budget, nodes may still have been storing when they were asked. */
     assert_in_range(store->bytes_sent, store->replicas_placed * (65528 + 4),
-                    store->replicas_placed * (65528 + 4) + (2 << 20));
+                    store->replicas_placed * (65528 + 4) + KILLED_BUDGET_BYTES);
     assert_int_equal(report->unplaced, 0);
     assert_true(exists("a.json"));
     assert_false(exists("a.json.part"));

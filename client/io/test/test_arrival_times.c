@@ -38,7 +38,7 @@ static void hold_up(void)
     seen.held_thread = pthread_self();
     seen.holding = true;
     /* The network thread looks at a message's size first and notes the time then: the second one's look is after that.
-       Of some more it is certain that one at least is looked at after the hold. */
+       Some more are waited for, since with two of them none was sometimes found. */
     for (int tries = 0; seen.messages < 8 && tries < 3000; tries++)
         usleep(1000);
     seen.holding = false;
