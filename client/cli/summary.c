@@ -222,24 +222,36 @@ static void print_unreachable(const struct sw_report *report, uint64_t count, ui
                 printable(node->last_error, strlen(node->last_error), why, sizeof(why)));
 }
 
+/* Fewer symbols than required came. Where a request failed it is not known that its node lacks them. */
 static void print_short(const struct sw_report *report, const char *folder)
 {
-    uint64_t which = 0, unreachable = count_unreachable(report, &which);
+    uint64_t which = 0, failed = 0;
+    char text[SW_KEY_BASE58_SIZE] = "", why[200];
 
-    if (unreachable > 0 && unreachable == report->node_count) {
-        print_unreachable(report, unreachable, which);
-    } else if (unreachable > 0) {
-        print_error("%llu of %llu required symbols are missing: %llu of the %llu nodes asked could not be reached, and "
-                    "the others lack them; run this again when those are back, what is in %s stays",
-                    (u64)report->missing, (u64)report->required, (u64)unreachable, (u64)report->node_count, folder);
-    } else {
-        char text[SW_KEY_BASE58_SIZE] = "";
-        if (report->missing_sample_count > 0)
-            sw_key_to_base58(&report->missing_sample[0], text);
-        print_error("%llu of %llu required symbols are missing: every candidate was asked and lacks them%s%s; see that "
-                    "the keys are right and the node list is the one that they were stored with",
-                    (u64)report->missing, (u64)report->required, text[0] ? ", the first is " : "", text);
+    if (report->node_count > 0 && count_unreachable(report, &which) == report->node_count) {
+        print_unreachable(report, report->node_count, which);
+        return;
     }
+    for (uint64_t i = report->node_count; i-- > 0;) {
+        if (report->nodes[i]->last_error[0] != '\0') {
+            failed++;
+            which = i;
+        }
+    }
+    if (failed > 0) {
+        const struct sw_report_node *node = report->nodes[which];
+        print_error(
+            "%llu of %llu required symbols are missing: %llu of the %llu nodes asked failed (%s at %s: %s), and "
+            "the others lack them; run this again when those are back, what is in %s stays",
+            (u64)report->missing, (u64)report->required, (u64)failed, (u64)report->node_count, node->id, node->address,
+            printable(node->last_error, strlen(node->last_error), why, sizeof(why)), folder);
+        return;
+    }
+    if (report->missing_sample_count > 0)
+        sw_key_to_base58(&report->missing_sample[0], text);
+    print_error("%llu of %llu required symbols are missing: every candidate was asked and lacks them%s%s; see that "
+                "the keys are right and the node list is the one that they were stored with",
+                (u64)report->missing, (u64)report->required, text[0] ? ", the first is " : "", text);
 }
 
 void print_fetch_failure(const struct sw_report *report, enum sw_status status, const char *message, const char *folder)

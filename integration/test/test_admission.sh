@@ -34,6 +34,7 @@ becomes() {
     pass "$3"
 }
 
+sanitizers=false
 make_work_folder
 cd -- "$work_folder"
 
@@ -43,6 +44,7 @@ start_limited_node --connections-max 8 --peer-connections-max 5
 if [[ $(value symwave_connections_accepted_total) == 0 ]] && symwave --nodes nodes.yaml nodes &&
     [[ $(value symwave_connections_accepted_total) == 0 ]]; then
     echo "this build does not count connections: the sanitizers have an accept4 of their own"
+    sanitizers=true
 else
     cat >connect.py <<'PYTHON'
 # connect.py HOST:PORT SOURCE COUNT: so many connections from an address, kept until standard input ends. Prints how many
@@ -137,7 +139,13 @@ for kind in "${kinds[@]}"; do
     rude[${#rude[@]}]=$!
 done
 symwave --nodes nodes.yaml fetch --task t --keys keys --out meanwhile
+# A node has 2 s to answer, which one with sanitizers may miss on a busy machine.
+for ((tries = 4; tries > 0; tries--)); do
+    [[ $status != 0 && $sanitizers == true ]] || break
+    symwave --nodes nodes.yaml fetch --task t --keys keys --out meanwhile
+done
 equal "others are served meanwhile" 0 "$status"
+[[ $status == 0 ]] || echo "    $err"
 for pid in "${rude[@]}"; do
     wait "$pid" || true
     forget_child "$pid"

@@ -161,6 +161,9 @@ printf '%s\n' "$(head -n 2 keys.tsv | cut -f 1)" 1111111111111111111111111111111
 symwave --nodes nodes.yaml fetch --task t --keys some-keys --out short
 one_line "a key that nobody has" 1 "1 of 3 required symbols are missing"
 contains "the missing key is named" 11111111111111111111111111111111 "$err"
+{ cat one-node.yaml && sed 1d unreachable.yaml; } >half-reachable.yaml
+symwave --nodes half-reachable.yaml fetch --task t --keys some-keys --out half
+one_line "a key that nobody has, but a node failed" 1 "1 of 3 .* 1 of the 2 nodes asked failed (node-0000 at 127.0.0.1:1: "
 equal "what there is has been fetched" 2 "$(whole short)"
 
 mkdir unwritable
