@@ -23,6 +23,7 @@
 struct stream {
     atomic_uint references;
     pthread_mutex_t lock;
+    pthread_cond_t over;
     struct sw_rpc_client_call *call;
     void (*changed)(void *user_data); /* NULL: nobody wants to know any more */
     void *user_data;
@@ -122,11 +123,12 @@ static void stream_unref(struct stream *stream)
     if (atomic_fetch_sub(&stream->references, 1) > 1)
         return;
     sw_rpc_client_release(stream->call);
+    pthread_cond_destroy(&stream->over);
     pthread_mutex_destroy(&stream->lock);
     sw_free(stream);
 }
 
-/* Once it returns nobody is told any more. */
+/* Once it returns nobody is told any more, and the call has ended: what comes after that finds no loop. */
 static void stream_end(struct sw_etcd *etcd)
 {
     struct stream *stream = etcd->stream;
@@ -137,6 +139,10 @@ static void stream_end(struct sw_etcd *etcd)
     stream->changed = NULL;
     pthread_mutex_unlock(&stream->lock);
     sw_rpc_client_cancel(stream->call);
+    pthread_mutex_lock(&stream->lock);
+    while (!stream->ended)
+        sw_cond_wait_until(&stream->over, &stream->lock, SW_CLOCK_NEVER);
+    pthread_mutex_unlock(&stream->lock);
     stream_unref(stream);
 }
 
@@ -335,6 +341,7 @@ static void on_end(void *state, enum sw_rpc_code code, const char *details)
     pthread_mutex_lock(&stream->lock);
     stream->ended = true;
     tell(stream);
+    pthread_cond_signal(&stream->over);
     pthread_mutex_unlock(&stream->lock);
     stream_unref(stream);
 }
@@ -367,6 +374,7 @@ enum sw_status sw_etcd_watch(struct sw_etcd *etcd, int64_t revision, void (*chan
     if (stream) {
         atomic_init(&stream->references, 2);
         pthread_mutex_init(&stream->lock, NULL);
+        sw_cond_init(&stream->over);
         stream->changed = changed;
         stream->user_data = user_data;
         /* The first callback may come before start returns: it must find the call. */
@@ -380,8 +388,10 @@ enum sw_status sw_etcd_watch(struct sw_etcd *etcd, int64_t revision, void (*chan
     }
     if (!stream || !stream->call) {
         sw_rpc_message_free(packed);
-        if (stream)
+        if (stream) {
+            pthread_cond_destroy(&stream->over);
             pthread_mutex_destroy(&stream->lock);
+        }
         sw_free(stream);
         return sw_error_set(error, SW_NO_MEMORY, "no memory to watch etcd");
     }

@@ -420,9 +420,9 @@ SW_PUBLIC void sw_node_watch_stop(struct sw_node_watch *watch);
 
 /*
  * Settings of the whole process that make the network path faster and smaller, for an executable that is willing:
- * malloc keeps its pages, and gRPC honours read chunk sizes and prints nothing: variables of the environment, which
- * child processes inherit, where they are not set already. Call it first in main, before any thread, and before
- * sw_allocator_set. The SDK never does it by itself.
+ * malloc keeps its pages; gRPC honours read chunk sizes, by a variable of the environment, which child processes
+ * inherit, where that is not set already; and gRPC prints nothing, unless GRPC_VERBOSITY is set, but why it aborts.
+ * Call it first in main, before any thread, and before sw_allocator_set. The SDK never does it by itself.
  */
 SW_PUBLIC void sw_process_tune(void);
 
