@@ -33,6 +33,7 @@ struct node_set {
     uint32_t count;
     struct peer **peers;
     struct sw_key *places;
+    uint32_t *listed; /* where each is in the list that the set was made of */
     struct sw_route_table *table;
     /* under the client's lock */
     struct sw_wave_node_health *health;

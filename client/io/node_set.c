@@ -38,6 +38,7 @@ void sw_node_set_unref(struct node_set *set)
     sw_route_table_free(set->table);
     sw_free(set->peers);
     sw_free(set->places);
+    sw_free(set->listed);
     sw_free(set->health);
     sw_free(set);
 }
@@ -96,12 +97,15 @@ enum sw_status sw_node_set_new(const struct sw_node_list *list, const struct nod
     set->count = (uint32_t)count;
     set->peers = sw_calloc(count, sizeof(struct peer *));
     set->places = sw_calloc(count, sizeof(struct sw_key));
+    set->listed = sw_calloc(count, sizeof(*set->listed));
     set->health = sw_calloc(count, sizeof(struct sw_wave_node_health));
-    if (!set->peers || !set->places || !set->health)
+    if (!set->peers || !set->places || !set->listed || !set->health)
         goto out;
     for (size_t i = 0; i < count; i++)
         nodes[i] = sw_node_list_at(list, i);
     qsort(nodes, count, sizeof(*nodes), compare_nodes);
+    for (size_t i = 0, at = 0; i < count && sw_node_list_find(list, nodes[i]->id, &at); i++)
+        set->listed[i] = (uint32_t)at;
     if (fill(set, nodes, old))
         status = SW_OK;
 out:

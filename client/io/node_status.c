@@ -139,9 +139,10 @@ enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *n
         pthread_mutex_lock(&inquiry.lock);
         inquiry.open++;
         pthread_mutex_unlock(&inquiry.lock);
-        (*statuses)[i]->id = peer->id;
-        (*statuses)[i]->address = peer->address;
-        asked[i] = (struct asked){.inquiry = &inquiry, .status = (*statuses)[i], .peer = peer};
+        struct sw_node_status *status = (*statuses)[nodes->listed[i]];
+        status->id = peer->id;
+        status->address = peer->address;
+        asked[i] = (struct asked){.inquiry = &inquiry, .status = status, .peer = peer};
         if (!ask(&asked[i], SW_METHOD_HEALTH_CHECK, sw_message_health_request(), &health_handler))
             failed(&asked[i], "health Check", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
     }

@@ -335,8 +335,8 @@ static void say_short(const struct retrieval *retrieval, unsigned long long foun
                      found, required);
     else
         sw_error_set(error, SW_SHORT,
-                     "%llu of %llu required symbols were found; %u nodes failed, of %u; node %.128s at %.128s: %.160s",
-                     found, required, failed, retrieval->nodes->count, retrieval->nodes->peers[first]->id,
+                     "%llu of %llu required symbols were found; of %u nodes %u failed; node %.128s at %.128s: %.160s",
+                     found, required, retrieval->nodes->count, failed, retrieval->nodes->peers[first]->id,
                      retrieval->nodes->peers[first]->address, retrieval->last_errors[first]);
 }
 

@@ -97,7 +97,7 @@ static bool take(void *state, const struct sw_wire_value *value, const uint8_t *
         outcome = SYMWAVE__V1__STORE_RESULT__OUTCOME__REFUSED;
     else if (held)
         outcome = SYMWAVE__V1__STORE_RESULT__OUTCOME__ALREADY_STORED;
-    else
+    else if (self->script.manner != SW_TEST_FAILS)
         done = sw_test_values_add(values, (uint64_t)1 << self->node->index, bytes, value->bytes, &own);
     sw_test_value_unref(held);
     sw_free(scratch);

@@ -119,7 +119,9 @@ SW_PUBLIC void sw_client_close(struct sw_client *client);
 struct sw_cancel;
 SW_PUBLIC struct sw_cancel *sw_cancel_new(void);         /* NULL without memory */
 SW_PUBLIC void sw_cancel_free(struct sw_cancel *cancel); /* after the calls that use it have returned */
-/* Ends the calls: they return SW_CANCELLED soon. Never waits, any thread, any number of times; not in a signal handler.
+/*
+ * Ends the calls: they return SW_CANCELLED soon; what has come already may still be delivered. Never waits, any thread,
+ * from their own callbacks too, any number of times; not in a signal handler.
  */
 SW_PUBLIC void sw_cancel_fire(struct sw_cancel *cancel);
 
@@ -137,7 +139,7 @@ struct sw_progress {
      */
     uint64_t symbols;
     uint64_t symbols_total; /* required; 0 where it is not known */
-    uint64_t bytes;         /* of values done */
+    uint64_t bytes;         /* of values done: of a get's transfer of symbols, which may be more than the file has */
     uint32_t wave;          /* the highest wave that was asked */
     uint32_t requests;      /* in flight */
     uint64_t elapsed_us;

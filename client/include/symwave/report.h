@@ -28,7 +28,7 @@ struct sw_report_wave {
     uint64_t keys_asked;
     uint64_t found;
     uint64_t missing; /* the node said that it lacks the key */
-    uint64_t failed;  /* the request failed or was too slow before this key was answered */
+    uint64_t failed;  /* the request failed or was too slow before this key was answered; each time that it did */
     uint64_t corrupt; /* bytes came that do not hash to the key */
     /* Of the last twentieth of the symbols, as in struct sw_report. */
     uint64_t tail_symbols;
@@ -40,7 +40,9 @@ struct sw_report_node {
     const char *id;
     const char *address;
     uint64_t requests;
-    uint64_t requests_failed; /* ended by an error or given up as too slow */
+    /* Ended by an error or given up as too slow. Of a retrieval, not by a node that is busy and says for how long,
+       which is no failure: last_error has that, and failed of a wave. */
+    uint64_t requests_failed;
     uint64_t keys_asked;
     uint64_t found; /* good symbols that came, as in a wave; for a store placed or already there */
     uint64_t missing;
@@ -87,7 +89,8 @@ struct sw_report {
     const struct sw_report_wave *const *waves;
     uint64_t node_count;
     const struct sw_report_node *const *nodes; /* only nodes that were asked, in no order: see their ids */
-    /* Up to missing_sample_count keys that every candidate was asked for in vain; the caller's list order. */
+    /* Some of the keys that every candidate was asked for in vain, if only since it failed; the caller's list order.
+       All of them are those of which the sink was told no index. */
     uint64_t missing_sample_count;
     const struct sw_key *missing_sample;
     /* Values that do not hash to the keys under which they came: all of them, and the first. */

@@ -51,7 +51,8 @@ enum sw_test_manner {
 
 /*
  * How a node behaves. All zero: at once, and honestly. Of stores only latency_ms, read_only, SW_TEST_SILENT and
- * SW_TEST_FAILS count. Set size to sizeof(struct sw_test_script).
+ * SW_TEST_FAILS count; one that fails keeps nothing, one that is silent keeps it. Set size to sizeof(struct
+ * sw_test_script).
  */
 struct sw_test_script {
     size_t size;

@@ -182,10 +182,43 @@ static void test_what_is_stored_is_held_but_by_nodes_that_are_read_only(void **s
     assert_int_equal(count, NODES);
     for (uint32_t i = 0; i < NODES; i++) {
         assert_true(statuses[i]->reached && statuses[i]->serving);
-        assert_int_equal(statuses[i]->writable, strcmp(statuses[i]->id, "node-2") != 0);
+        char id[16];
+        snprintf(id, sizeof(id), "node-%u", i); /* in the order of the list */
+        assert_string_equal(statuses[i]->id, id);
+        assert_int_equal(statuses[i]->writable, i != 2);
     }
     sw_free(statuses);
     sw_report_free(retrieve(&world, SW_OK));
+    world_stop(&world);
+}
+
+static void test_nodes_that_fail_keep_nothing_and_are_counted(void **state)
+{
+    struct world world;
+    struct sw_store_report *stored;
+    unsigned next = 0;
+    (void)state;
+    world_start(&world, false);
+    const struct sw_test_script fails = {.manner = SW_TEST_FAILS, .status = SW_RESOURCE_EXHAUSTED};
+    set_manner(&world, 1, fails);
+    assert_int_equal(sw_store_stream(world.client, next_value, &next, NULL, &stored, NULL), SW_OK);
+    assert_int_equal(stored->replicas_failed, VALUES);
+    sw_store_report_free(stored);
+    for (unsigned i = 0; i < VALUES; i++) {
+        uint8_t value[VALUE_BYTES];
+        fill(value, i);
+        world.keys[i] = sw_key_of_value(value, VALUE_BYTES);
+        for (uint32_t node = 0; node < NODES; node++)
+            assert_int_equal(sw_test_nodes_hold(world.nodes, node, &world.keys[i]), node != 1);
+    }
+    set_manner(&world, SW_TEST_EVERY_NODE, fails);
+    struct sw_report *report = retrieve(&world, SW_SHORT);
+    assert_int_equal(report->missing, VALUES);
+    assert_true(report->requests > 0);
+    assert_int_equal(report->requests_failed, report->requests);
+    for (uint64_t i = 0; i < report->node_count; i++)
+        assert_int_equal(report->nodes[i]->requests_failed, report->nodes[i]->requests);
+    sw_report_free(report);
     world_stop(&world);
 }
 
@@ -341,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_what_a_node_loses_comes_from_another_and_what_all_lose_is_missing),
         cmocka_unit_test(test_no_manner_of_a_few_nodes_hurts),
         cmocka_unit_test(test_what_is_stored_is_held_but_by_nodes_that_are_read_only),
+        cmocka_unit_test(test_nodes_that_fail_keep_nothing_and_are_counted),
         cmocka_unit_test(test_a_deadline_of_an_hour_passes_when_the_test_says_so),
         cmocka_unit_test(test_a_latency_of_minutes_is_over_when_the_test_says_so),
         cmocka_unit_test(test_a_simulation_is_what_its_description_and_seed_make_it),
