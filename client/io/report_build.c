@@ -52,14 +52,17 @@ static void fill_tail(struct sw_report *report, const struct retrieval *retrieva
 }
 
 /* What the client has measured of all nodes. */
-static void fill_rates(const struct retrieval *retrieval, struct sw_report_node **all)
+static void fill_rates(const struct retrieval *retrieval, const struct sw_wave_stats *stats,
+                       struct sw_report_node **all)
 {
     pthread_mutex_lock(&retrieval->client->lock);
     for (uint32_t i = 0; i < retrieval->nodes->count; i++) {
         const struct sw_wave_node_health *health = &retrieval->nodes->health[i];
         if (health->work_us > 0)
             all[i]->rate_bytes_per_second = (uint64_t)((double)health->work_bytes * 1e6 / (double)health->work_us);
-        all[i]->first_symbol_us = health->first_us;
+        /* Of a node that has sent no symbol the engine has a guess. */
+        if (stats->nodes[i].found > 0 || health->work_bytes > 0)
+            all[i]->first_symbol_us = health->first_us;
     }
     pthread_mutex_unlock(&retrieval->client->lock);
 }
@@ -73,7 +76,7 @@ static bool fill_nodes(struct sw_report *report, const struct retrieval *retriev
     if (!nodes)
         return false;
     fill_tail(report, retrieval, waves, nodes);
-    fill_rates(retrieval, nodes);
+    fill_rates(retrieval, stats, nodes);
     for (uint32_t i = 0; i < retrieval->nodes->count; i++) {
         const struct sw_wave_node_stats *from = &stats->nodes[i];
         if (from->requests == 0)

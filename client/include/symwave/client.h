@@ -144,7 +144,7 @@ struct sw_progress {
     uint32_t requests;      /* in flight */
     uint64_t elapsed_us;
     enum sw_stage stage;
-    uint64_t bytes_total; /* that bytes will come to; 0 where it is not known */
+    uint64_t bytes_total; /* that bytes will come to; 0 where it is not known, as while symbols are on their way */
     uint32_t nodes;       /* at work: with requests in flight */
 };
 
@@ -312,8 +312,8 @@ SW_PUBLIC enum sw_status sw_client_route(struct sw_client *client, const struct 
 struct sw_node_status {
     const char *id;      /* as in the node list */
     const char *address; /* as in the node list */
-    bool reached;
-    bool serving; /* by health Check */
+    bool reached;        /* it answered both without an error */
+    bool serving;        /* by health Check */
     bool writable;
     uint64_t symbol_count;
     uint64_t stored_bytes;

@@ -42,7 +42,7 @@ enum sw_test_manner {
     SW_TEST_CORRUPT,    /* "corrupt", whatever it holds */
     SW_TEST_SILENT,     /* nothing more, and no end: after the client's stall_timeout_ms it is given up */
     SW_TEST_ENDS,       /* nothing more, and an end as if all were well */
-    SW_TEST_FAILS,      /* the call ends with the script's status */
+    SW_TEST_FAILS,      /* the call ends with the script's status, whatever is called: of a node's status too */
     SW_TEST_TRUNCATED,  /* the value without its second half */
     /* 1 MiB of zeros: more than symwaved sends, and not what was asked for; a request that sends more than was
        reserved for it is ended. */
@@ -62,7 +62,7 @@ struct sw_test_script {
     uint64_t bytes_per_second; /* of values, each request by itself; 0: as fast as it goes */
     enum sw_status status;     /* of SW_TEST_FAILS; SW_OK stands for SW_UNAVAILABLE */
     uint32_t pushback_ms;      /* told with it: to be left alone for so long; 0: nothing is told */
-    bool read_only;            /* stores are refused, and it says that it is not writable */
+    bool read_only;            /* stores are refused (replicas_refused), and it says that it is not writable */
 };
 
 /* What came to a node since it was started. */
@@ -83,7 +83,8 @@ SW_PUBLIC enum sw_status sw_test_nodes_start(uint32_t count, struct sw_test_node
 /* Ends them, and calls that are still under way; frees all they hold. NULL is allowed. */
 SW_PUBLIC void sw_test_nodes_stop(struct sw_test_nodes *nodes);
 
-/* A list of all of them for sw_client_open, which the caller frees with sw_node_list_free. NULL without memory. */
+/* A list of all of them, the i-th being node-i, for sw_client_open, which the caller frees with sw_node_list_free. NULL
+ * without memory. */
 SW_PUBLIC struct sw_node_list *sw_test_nodes_list(const struct sw_test_nodes *nodes);
 
 /*

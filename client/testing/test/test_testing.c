@@ -118,6 +118,22 @@ static void test_what_a_node_loses_comes_from_another_and_what_all_lose_is_missi
     world_stop(&world);
 }
 
+static void test_of_a_node_that_sent_nothing_nothing_is_measured(void **state)
+{
+    struct world world;
+    (void)state;
+    world_start(&world, true);
+    for (unsigned i = 0; i < VALUES; i++)
+        sw_test_nodes_remove(world.nodes, 0, &world.keys[i]);
+    for (int times = 0; times < 3; times++) {
+        struct sw_report *report = retrieve(&world, SW_OK);
+        for (uint64_t i = 0; i < report->node_count; i++)
+            assert_true(strcmp(report->nodes[i]->id, "node-0") != 0 || report->nodes[i]->first_symbol_us == 0);
+        sw_report_free(report);
+    }
+    world_stop(&world);
+}
+
 /* Two of six behave in each manner in turn: everything comes right all the same. */
 static void test_no_manner_of_a_few_nodes_hurts(void **state)
 {
@@ -372,6 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_honest_nodes_give_what_they_hold),
         cmocka_unit_test(test_what_a_node_loses_comes_from_another_and_what_all_lose_is_missing),
+        cmocka_unit_test(test_of_a_node_that_sent_nothing_nothing_is_measured),
         cmocka_unit_test(test_no_manner_of_a_few_nodes_hurts),
         cmocka_unit_test(test_what_is_stored_is_held_but_by_nodes_that_are_read_only),
         cmocka_unit_test(test_nodes_that_fail_keep_nothing_and_are_counted),
