@@ -1,7 +1,6 @@
 /* What an executable may set for its whole process, and a library may not. */
 #include "common/rpc_core.h"
 #include "symwave/client.h"
-#include <grpc/support/log.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>

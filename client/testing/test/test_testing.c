@@ -169,6 +169,18 @@ static enum sw_status next_value(struct sw_value *value, struct sw_error *error,
     return SW_OK;
 }
 
+/* Of values that were stored; sets the world's keys. */
+static void check_held_by_all_but(struct world *world, uint32_t without)
+{
+    for (unsigned i = 0; i < VALUES; i++) {
+        uint8_t value[VALUE_BYTES];
+        fill(value, i);
+        world->keys[i] = sw_key_of_value(value, VALUE_BYTES);
+        for (uint32_t node = 0; node < NODES; node++)
+            assert_int_equal(sw_test_nodes_hold(world->nodes, node, &world->keys[i]), node != without);
+    }
+}
+
 static void test_what_is_stored_is_held_but_by_nodes_that_are_read_only(void **state)
 {
     struct world world;
@@ -185,13 +197,7 @@ static void test_what_is_stored_is_held_but_by_nodes_that_are_read_only(void **s
     assert_int_equal(report->symbols_without_replica, 0);
     assert_int_equal(report->replicas_placed, VALUES * (NODES - 1));
     sw_store_report_free(report);
-    for (unsigned i = 0; i < VALUES; i++) {
-        uint8_t value[VALUE_BYTES];
-        fill(value, i);
-        world.keys[i] = sw_key_of_value(value, VALUE_BYTES);
-        for (uint32_t node = 0; node < NODES; node++)
-            assert_int_equal(sw_test_nodes_hold(world.nodes, node, &world.keys[i]), node != 2);
-    }
+    check_held_by_all_but(&world, 2);
     assert_int_equal(counts_of(&world, 0).symbols_stored, VALUES);
     assert_int_equal(counts_of(&world, 2).symbols_stored, 0);
     assert_int_equal(sw_client_node_statuses(world.client, 10000, &statuses, &count, NULL), SW_OK);
@@ -220,13 +226,7 @@ static void test_nodes_that_fail_keep_nothing_and_are_counted(void **state)
     assert_int_equal(sw_store_stream(world.client, next_value, &next, NULL, &stored, NULL), SW_OK);
     assert_int_equal(stored->replicas_failed, VALUES);
     sw_store_report_free(stored);
-    for (unsigned i = 0; i < VALUES; i++) {
-        uint8_t value[VALUE_BYTES];
-        fill(value, i);
-        world.keys[i] = sw_key_of_value(value, VALUE_BYTES);
-        for (uint32_t node = 0; node < NODES; node++)
-            assert_int_equal(sw_test_nodes_hold(world.nodes, node, &world.keys[i]), node != 1);
-    }
+    check_held_by_all_but(&world, 1);
     set_manner(&world, SW_TEST_EVERY_NODE, fails);
     struct sw_report *report = retrieve(&world, SW_SHORT);
     assert_int_equal(report->missing, VALUES);
