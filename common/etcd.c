@@ -38,6 +38,8 @@ struct sw_etcd {
     char *names[ENDPOINTS_MAX];
     char *prefix, *prefix_end;
     struct stream *stream;
+    struct sw_rpc_stop stop;
+    uint64_t until_us; /* the call under way ends then, whatever stop says; 0: it may take its time */
 };
 
 /* ---- making ---- */
@@ -103,6 +105,7 @@ enum sw_status sw_etcd_new(const char *endpoints, const char *prefix, bool tls, 
     struct sw_etcd *etcd = sw_calloc(1, sizeof(*etcd));
     if (!etcd)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for etcd");
+    etcd->stop = (struct sw_rpc_stop)SW_RPC_STOP_INITIALIZER;
     if (!set_prefix(etcd, prefix))
         status = sw_error_set(error, SW_NO_MEMORY, "no memory for etcd");
     if (status == SW_OK && tls)
@@ -193,11 +196,15 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
         struct sw_rpc_message *packed = sw_protobuf_pack(request);
         if (!packed)
             return sw_error_set(error, SW_NO_MEMORY, "no memory to ask etcd");
-        status = sw_rpc_wait(
-            etcd->channels[at],
-            &(struct sw_rpc_wait){
-                .method = method, .request = packed, .message = take_answer, .user_data = &came, .stall_us = STALL_US},
-            &cause);
+        status = sw_rpc_wait(etcd->channels[at],
+                             &(struct sw_rpc_wait){.method = method,
+                                                   .request = packed,
+                                                   .message = take_answer,
+                                                   .user_data = &came,
+                                                   .stall_us = STALL_US,
+                                                   .deadline_us = etcd->until_us,
+                                                   .stop = etcd->until_us ? NULL : &etcd->stop},
+                             &cause);
         if (status == SW_OK && !came.message) {
             status = SW_PROTOCOL_ERROR;
             snprintf(cause.message, sizeof(cause.message), "its answer cannot be read");
@@ -217,6 +224,11 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
 static ProtobufCBinaryData data_of(const char *text)
 {
     return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)text};
+}
+
+void sw_etcd_stop(struct sw_etcd *etcd)
+{
+    sw_rpc_stop(&etcd->stop);
 }
 
 /* ---- the list ---- */
@@ -460,8 +472,10 @@ enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_err
     Symwave__Etcd__LeaseRevokeRequest request = SYMWAVE__ETCD__LEASE_REVOKE_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
     request.id = lease;
+    etcd->until_us = sw_clock_us() + STALL_US;
     enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseRevoke", &request.base,
                                 &symwave__etcd__lease_revoke_response__descriptor, &answer, error);
+    etcd->until_us = 0;
     if (status == SW_OK)
         protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     return status;

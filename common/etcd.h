@@ -44,7 +44,9 @@ enum sw_status sw_etcd_register(struct sw_etcd *etcd, const char *id, const char
                                 int64_t *lease, struct sw_error *error);
 /* Renews a lease. SW_NOT_FOUND where it has ended: the node is not registered any more. */
 enum sw_status sw_etcd_keep_alive(struct sw_etcd *etcd, int64_t lease, struct sw_error *error);
-/* Ends a lease, and what was put under it goes. */
+/* Any thread: ends the call under way, and all later ones but sw_etcd_revoke, with SW_CANCELLED. */
+void sw_etcd_stop(struct sw_etcd *etcd);
+/* Ends a lease, and what was put under it goes. Takes three seconds at most, of all endpoints together. */
 enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_error *error);
 
 #endif

@@ -95,9 +95,17 @@ static bool send_next(struct waiting *self, struct sw_rpc_client_call *call)
     return next != NULL;
 }
 
+/* When the call is given up, where nothing happens until then. */
 static uint64_t deadline(const struct waiting *self)
 {
-    return self->what->stall_us == SW_CLOCK_NEVER ? SW_CLOCK_NEVER : sw_clock_us() + self->what->stall_us;
+    const uint64_t stall_us = self->what->stall_us, end_us = self->what->deadline_us;
+    const uint64_t until_us = stall_us == SW_CLOCK_NEVER ? SW_CLOCK_NEVER : sw_clock_us() + stall_us;
+    return end_us && end_us < until_us ? end_us : until_us;
+}
+
+static bool is_late(const struct waiting *self)
+{
+    return self->what->deadline_us && sw_clock_us() >= self->what->deadline_us;
 }
 
 /*
@@ -111,8 +119,8 @@ static enum sw_status attend(struct waiting *self, struct sw_rpc_client_call *ca
     uint64_t until_us = deadline(self);
     self->sent = sends; /* the first may be sent at once */
     while (!self->ended || self->first) {
-        if (*wanted && self->no_memory) {
-            status = SW_NO_MEMORY;
+        if (*wanted && (self->no_memory || is_late(self))) {
+            status = self->no_memory ? SW_NO_MEMORY : SW_DEADLINE_EXCEEDED;
             *wanted = false;
             sw_rpc_client_cancel(call); /* the end follows */
         } else if (self->first) {
@@ -133,6 +141,31 @@ static enum sw_status attend(struct waiting *self, struct sw_rpc_client_call *ca
     return *wanted && self->no_memory ? SW_NO_MEMORY : status; /* the end may come before anybody has looked */
 }
 
+/* ---- stopping ---- */
+
+void sw_rpc_stop(struct sw_rpc_stop *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    stop->stopped = true;
+    if (stop->call)
+        sw_rpc_client_cancel(stop->call);
+    pthread_mutex_unlock(&stop->lock);
+}
+
+/* Has a call stopped from now on; at once where that was asked for already. NULL: none any more. */
+static bool set_call(struct sw_rpc_stop *stop, struct sw_rpc_client_call *call)
+{
+    if (!stop)
+        return false;
+    pthread_mutex_lock(&stop->lock);
+    const bool stopped = stop->stopped;
+    stop->call = call;
+    if (stopped && call)
+        sw_rpc_client_cancel(call);
+    pthread_mutex_unlock(&stop->lock);
+    return stopped;
+}
+
 enum sw_status sw_rpc_wait(struct sw_rpc_channel *channel, const struct sw_rpc_wait *what, struct sw_error *error)
 {
     static const struct sw_rpc_client_handler handler = {.message = on_message, .sent = on_sent, .end = on_end};
@@ -145,15 +178,22 @@ enum sw_status sw_rpc_wait(struct sw_rpc_channel *channel, const struct sw_rpc_w
     pthread_mutex_lock(&self.lock);
     struct sw_rpc_client_call *call =
         sw_rpc_client_start(channel, what->method, what->request, SW_CLOCK_NEVER, &handler, &self);
-    if (call)
+    if (call) {
+        set_call(what->stop, call);
         status = attend(&self, call, &wanted);
+    }
     pthread_mutex_unlock(&self.lock);
+    const bool stopped = set_call(what->stop, NULL);
     if (call)
         sw_rpc_client_release(call);
     pthread_cond_destroy(&self.changed);
     pthread_mutex_destroy(&self.lock);
     if (status == SW_NO_MEMORY)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a call");
+    if (stopped && (status != SW_OK || (wanted && self.code != SW_RPC_OK)))
+        return sw_error_set(error, SW_CANCELLED, "stopped");
+    if (status != SW_OK && is_late(&self))
+        return sw_error_set(error, status, "the server has not ended in time");
     if (status != SW_OK)
         return sw_error_set(error, status, "the server has not moved for %llu ms",
                             (unsigned long long)(what->stall_us / 1000));

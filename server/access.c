@@ -20,6 +20,7 @@ struct digest {
 };
 
 struct rules {
+    bool is_set; /* the configuration has a rule, even if it lets nobody in: a file of tokens that has none */
     struct sw_config_list identities;
     struct digest *tokens;
     size_t token_count;
@@ -100,6 +101,7 @@ static enum sw_status read_tokens(struct rules *rules, const char *path, struct 
 
 static enum sw_status fill(struct rules *rules, const struct sw_config_access *config, struct sw_error *error)
 {
+    rules->is_set = config->identities.count > 0 || config->tokens != NULL;
     rules->identities.items = calloc(config->identities.count + 1, sizeof(char *));
     if (!rules->identities.items)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for access rules");
@@ -218,7 +220,7 @@ enum sw_rpc_code sw_access_check(struct sw_access *access, const struct sw_rpc_s
         return SW_RPC_OK;
     pthread_mutex_lock(&access->lock);
     struct rules *rules = &access->rules[role];
-    const bool has_rules = rules->identities.count > 0 || rules->token_count > 0;
+    const bool has_rules = rules->is_set;
     allowed = !has_rules && role != SW_ROLE_ADMIN;
     if (!allowed) {
         caller.has_token = sw_rpc_server_token(call, &token, &bytes);

@@ -314,8 +314,10 @@ size_t sw_config_compare(const struct sw_config *from, const struct sw_config *t
         if (!before || !after)
             count = SIZE_MAX;
         else if (strcmp(before, after) != 0 && count != SIZE_MAX) {
+            const bool replaces = *before && *after;
             count++;
-            changed(key->name, before, after, key->reloadable, user_data);
+            changed(key->name, before, after,
+                    key->change == CONFIG_RELOADABLE || (key->change == CONFIG_REPLACEABLE && replaces), user_data);
         }
         free(before);
         free(after);

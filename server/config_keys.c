@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT(field)  offsetof(struct sw_config, field)
-#define MIB        ((uint64_t)1 << 20)
-#define TIB        ((uint64_t)1 << 40)
-#define DAY_MS     86400000
-#define RELOADABLE true
-#define FIXED      false
+#define AT(field)   offsetof(struct sw_config, field)
+#define MIB         ((uint64_t)1 << 20)
+#define TIB         ((uint64_t)1 << 40)
+#define DAY_MS      86400000
+#define RELOADABLE  CONFIG_RELOADABLE
+#define REPLACEABLE CONFIG_REPLACEABLE
+#define FIXED       CONFIG_FIXED
 
 const char *const sw_config_groups[CONFIG_GROUPS] = {
     [CONFIG_REQUIRED] = "Required:",
@@ -85,10 +86,10 @@ const struct config_key sw_config_keys[] = {
     {"send-timeout-ms", CONFIG_COUNT, CONFIG_ADMISSION, AT(send_timeout_ms), "N", "60000", 100, DAY_MS, RELOADABLE,
      "Milliseconds that a message waits for a reader who takes nothing, and a store for its sender"},
 
-    {"tls-certificate", CONFIG_TEXT, CONFIG_TLS, AT(tls_certificate), "FILE", NULL, 0, 0, RELOADABLE,
+    {"tls-certificate", CONFIG_TEXT, CONFIG_TLS, AT(tls_certificate), "FILE", NULL, 0, 0, REPLACEABLE,
      "The node's certificate and those that lead to its CA, PEM"},
-    {"tls-key", CONFIG_TEXT, CONFIG_TLS, AT(tls_key), "FILE", NULL, 0, 0, RELOADABLE, "The certificate's key, PEM"},
-    {"tls-client-ca", CONFIG_TEXT, CONFIG_TLS, AT(tls_client_ca), "FILE", NULL, 0, 0, RELOADABLE,
+    {"tls-key", CONFIG_TEXT, CONFIG_TLS, AT(tls_key), "FILE", NULL, 0, 0, REPLACEABLE, "The certificate's key, PEM"},
+    {"tls-client-ca", CONFIG_TEXT, CONFIG_TLS, AT(tls_client_ca), "FILE", NULL, 0, 0, REPLACEABLE,
      "CAs whose client certificates are taken, PEM; clients must then have one"},
     {"tls-client-optional", CONFIG_BOOL, CONFIG_TLS, AT(tls_client_optional), NULL, "false", 0, 0, FIXED,
      "Clients may come without a certificate, for those that have a token"},

@@ -29,6 +29,13 @@ enum config_group {
     CONFIG_GROUPS
 };
 
+/* What a running node makes of a change. */
+enum config_change {
+    CONFIG_FIXED,
+    CONFIG_RELOADABLE,
+    CONFIG_REPLACEABLE, /* takes it, but not between having none and having one */
+};
+
 struct config_key {
     const char *name;
     enum config_type type;
@@ -37,7 +44,7 @@ struct config_key {
     const char *argument; /* as "SIZE", for --help */
     const char *fallback; /* the default, NULL: none */
     uint64_t min, max;    /* of numbers */
-    bool reloadable;
+    enum config_change change;
     const char *help;
 };
 

@@ -80,6 +80,11 @@ static void print_value(const struct sw_config *config, const struct config_key 
 
 void sw_config_print(const struct sw_config *config)
 {
+    static const char *const changes[] = {
+        [CONFIG_FIXED] = "A change takes a restart.",
+        [CONFIG_RELOADABLE] = "SIGHUP takes a change in.",
+        [CONFIG_REPLACEABLE] = "SIGHUP takes another one in; to give one at all, or to take it away, takes a restart.",
+    };
     printf("# symwaved %s. What is commented out is the default, or has none.\n", SYMWAVE_VERSION);
     for (size_t i = 0; i < sw_config_key_count; i++) {
         const struct config_key *key = &sw_config_keys[i];
@@ -91,7 +96,7 @@ void sw_config_print(const struct sw_config *config)
         sw_config_describe(key, text, sizeof(text));
         putchar('\n');
         print_comment(text);
-        printf("# %s\n", key->reloadable ? "SIGHUP takes a change in." : "A change takes a restart.");
+        printf("# %s\n", changes[key->change]);
         sw_config_reset(&fallback, key, &error);
         char *now = sw_config_text(config, key), *before = sw_config_text(&fallback, key);
         if (now && before && strcmp(now, before) != 0) {

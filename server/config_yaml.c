@@ -26,6 +26,7 @@ struct walk {
     bool *seen;
     const struct config_key *key; /* whose value is next; NULL: a key is */
     int depth;                    /* 0 outside, 1 in the mapping, 2 in a list */
+    size_t items;                 /* of the list so far */
     struct sw_error *error;
 };
 
@@ -107,8 +108,10 @@ static enum sw_status walk_scalar(struct walk *walk, const yaml_event_t *event)
         return refuse(walk, &event->start_mark, "a NUL character; expected text");
     if (walk->depth == 0)
         return refuse(walk, &event->start_mark, "expected \"KEY: VALUE\" on each line");
-    if (walk->depth == 2)
+    if (walk->depth == 2) {
+        walk->items++;
         return SW_OK;
+    }
     if (!walk->key)
         return walk_key(walk, event);
     if (walk->key->type == CONFIG_LIST)
@@ -134,6 +137,7 @@ static enum sw_status walk_start(struct walk *walk, const yaml_event_t *event)
         return refuse(walk, &event->start_mark, "%s: expected texts in the list", walk->key->name);
     if (walk->depth == 1)
         walk->marks[walk->key - sw_config_keys] = event->start_mark;
+    walk->items = 0;
     walk->depth++;
     return SW_OK;
 }
@@ -151,6 +155,9 @@ static enum sw_status walk_event(struct walk *walk, const yaml_event_t *event, s
     case YAML_MAPPING_START_EVENT:
         return walk_start(walk, event);
     case YAML_SEQUENCE_END_EVENT:
+        if (walk->depth == 2 && walk->items == 0)
+            return refuse(walk, &event->start_mark, "%s: the list is empty; leave it out, or say [%s]", walk->key->name,
+                          walk->key->argument);
         walk->key = NULL;
         walk->depth--;
         return SW_OK;

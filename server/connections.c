@@ -190,6 +190,9 @@ static bool peer_from_text(const char *text, struct in6_addr *peer, in_port_t *p
         begin++;
         end--;
     }
+    for (const char *c = begin; c < end; c++)
+        if (*c == '%') /* of a link-local address, what link it is of */
+            end = c;
     if (end < begin || (size_t)(end - begin) >= sizeof(host))
         return false;
     memcpy(host, begin, (size_t)(end - begin));

@@ -31,6 +31,7 @@ struct sw_daemon {
     struct sw_metrics *metrics;
     atomic_bool access_log;
     int port;
+    bool has_tls, has_client_ca; /* how it listens, until it stops */
     struct sw_rpc_loop *loop;
     struct sw_health *health;
     struct sw_reflection *reflection;
@@ -274,6 +275,8 @@ static enum sw_status serve(struct sw_daemon *daemon, const struct sw_config *co
         .hooks = &hooks,
         .hooks_data = daemon,
     };
+    daemon->has_tls = config->tls_certificate != NULL;
+    daemon->has_client_ca = config->tls_client_ca != NULL;
     mode_t mask = umask(0177); /* the socket is for the node's own user */
     status = sw_rpc_server_new(daemon->loop, config->listen, &options, &daemon->server, &daemon->port, error);
     umask(mask);
@@ -372,7 +375,15 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
         sw_access_replace(daemon->access, access);
     else
         not_taken(daemon, "access rules not taken, those of before stay", &error);
-    if (!config->tls_certificate)
+    if (daemon->has_tls != (config->tls_certificate != NULL) ||
+        daemon->has_client_ca != (config->tls_client_ca != NULL)) {
+        sw_error_set(&error, SW_INVALID_ARGUMENT,
+                     "the node listens %s TLS and asks %s for certificates; to change that takes a restart",
+                     daemon->has_tls ? "with" : "without", daemon->has_client_ca ? "clients" : "no client");
+        not_taken(daemon, "certificates not taken, all stays as it is", &error);
+        return;
+    }
+    if (!daemon->has_tls)
         return;
     if (load_certificates(config, daemon->service.logger, &pem, &error) == SW_OK)
         sw_rpc_server_set_certificates(daemon->server, &pem);

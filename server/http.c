@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CONNECTIONS_MAX      64
+#define CONNECTIONS_MAX 64
+/* From one address, so that none keeps all others out. */
+#define PEER_CONNECTIONS_MAX 16
 #define CONNECTION_TIMEOUT_S 10
 #define CONNECTION_BYTES     16384
 
@@ -157,10 +159,11 @@ enum sw_status sw_http_start(const char *listen, const struct sw_http_handler *h
     http->user_data = user_data;
     const unsigned flags =
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (address.ss_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0);
-    http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, &address,
-                                    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, &address,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                         (unsigned)PEER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
     if (!http->daemon) {
         free(http);
         return sw_error_set(error, SW_IO_ERROR,

@@ -172,8 +172,8 @@ static int run(const struct sw_config *config, const sigset_t *signals)
     sw_log(logger, SW_LOG_INFO, "node stopping", "node=%s signal=%d grace_ms=%" PRIu64,
            sw_log_quote(config->node_id, node, sizeof(node)), received, running.config.grace_ms);
     sw_notify_stopping();
-    sw_registration_stop(registration); /* first: nobody is to come who need not */
     sw_watching_set(watching, SW_WATCHED_STOPPING, running.daemon);
+    sw_registration_stop(registration); /* before calls are refused: nobody is to come who need not */
     if (config->store_fault)
         sw_store_fault_end_waits(store);
     cancelled = sw_daemon_stop(running.daemon, (uint32_t)running.config.grace_ms);

@@ -39,7 +39,7 @@ static enum sw_status keep(struct sw_registration *self, struct sw_error *error)
     if (status == SW_OK)
         sw_log(self->logger, SW_LOG_INFO, "registered at etcd", "address=%s lease=%llx ttl_s=%u", self->address,
                (unsigned long long)self->lease, self->ttl_s);
-    else
+    else if (status != SW_CANCELLED)
         self->lease = 0; /* what was granted ends by itself */
     return status;
 }
@@ -53,7 +53,7 @@ static void *run(void *arg)
         struct sw_error error = {0};
         pthread_mutex_unlock(&self->lock);
         enum sw_status status = keep(self, &error);
-        if (status != SW_OK && !self->failing)
+        if (status != SW_OK && status != SW_CANCELLED && !self->failing)
             sw_log(self->logger, SW_LOG_WARN, "cannot register at etcd, and goes on trying", "error=%s",
                    sw_log_quote(error.message, quoted, sizeof(quoted)));
         self->failing = status != SW_OK;
@@ -116,6 +116,7 @@ void sw_registration_stop(struct sw_registration *self)
     self->stopping = true;
     pthread_cond_signal(&self->changed);
     pthread_mutex_unlock(&self->lock);
+    sw_etcd_stop(self->etcd); /* which may be one that does not answer */
     pthread_join(self->thread, NULL);
     struct sw_error error = {0};
     char quoted[SW_ERROR_MESSAGE_SIZE];

@@ -183,6 +183,32 @@ static void store_set_floor(struct sw_store *store, uint64_t free_bytes_min, uin
     atomic_store(&self->free_percent_min, free_percent_min);
 }
 
+/*
+ * All writes to the log come by here, so that a sync knows of one that failed before it begins: see sync_log. A write
+ * that began before another failed proves nothing of the log by its success.
+ */
+enum sw_status sw_store_rocksdb_write(struct rocksdb_store *self, rocksdb_writebatch_t *batch, const char *what,
+                                      struct sw_error *error)
+{
+    char *message = NULL;
+    pthread_rwlock_rdlock(&self->log_lock);
+    pthread_mutex_lock(&self->log_state_lock);
+    const uint64_t failures = self->log_failures;
+    pthread_mutex_unlock(&self->log_state_lock);
+    rocksdb_write(self->db, self->write, batch, &message);
+    pthread_mutex_lock(&self->log_state_lock);
+    self->log_failures += message != NULL;
+    if (message || self->log_failures == failures)
+        self->log_failed = message != NULL;
+    pthread_mutex_unlock(&self->log_state_lock);
+    pthread_rwlock_unlock(&self->log_lock);
+    rocksdb_writebatch_destroy(batch);
+    if (!message)
+        return SW_OK;
+    atomic_store(&self->failed_at_us, sw_clock_us());
+    return sw_store_rocksdb_fail(self, what, message, error);
+}
+
 static enum sw_status store_put_batch(struct sw_store *store, const struct sw_key *keys, const uint8_t *const *values,
                                       const size_t *values_bytes, size_t count, struct sw_error *error)
 {
@@ -195,26 +221,34 @@ static enum sw_status store_put_batch(struct sw_store *store, const struct sw_ke
     for (size_t i = 0; i < count; i++)
         rocksdb_writebatch_put(batch, (const char *)keys[i].bytes, SW_KEY_BYTES, (const char *)values[i],
                                values_bytes[i]);
-    char *message = NULL;
-    rocksdb_write(self->db, self->write, batch, &message);
-    rocksdb_writebatch_destroy(batch);
-    atomic_store(&self->log_failed, message != NULL);
-    if (!message)
-        return SW_OK;
-    atomic_store(&self->failed_at_us, sw_clock_us());
-    return sw_store_rocksdb_fail(self, "write", message, error);
+    return sw_store_rocksdb_write(self, batch, "write", error);
+}
+
+/* Whether the last that is known of the log is that a write to it failed. Waits for the writes that are under way. */
+static bool log_has_failed(struct rocksdb_store *self)
+{
+    pthread_rwlock_wrlock(&self->log_lock);
+    pthread_mutex_lock(&self->log_state_lock);
+    const bool failed = self->log_failed;
+    pthread_mutex_unlock(&self->log_state_lock);
+    pthread_rwlock_unlock(&self->log_lock);
+    return failed;
 }
 
 /*
  * Syncs the log, every file of it: RocksDB's SyncWAL covers those of memtables that are not flushed yet. After one that
  * failed RocksDB fails all that follow, and has to: the kernel drops what it could not write and says so only once. A
  * log that failed to be written must not even be tried: Debian's RocksDB has its assertions in, and one of them ends
- * the process then. Until a write succeeds, which RocksDB lets happen with a new log only, nothing is durable.
+ * the process then. Until a write succeeds, which RocksDB lets happen with a new log only, nothing is durable; an empty
+ * one is tried here, so that whoever only syncs learns that the log is well again.
+ *
+ * Writes are not held up while the disk syncs. One that fails between the look at the log and RocksDB's own, a few
+ * microseconds later, still ends the process: nothing that was acknowledged is lost by it.
  */
 static enum sw_status sync_log(struct rocksdb_store *self, struct sw_error *error)
 {
     char *message = NULL;
-    if (atomic_load(&self->log_failed))
+    if (log_has_failed(self) && sw_store_rocksdb_write(self, rocksdb_writebatch_create(), "write", NULL) != SW_OK)
         return sw_error_set(error, SW_IO_ERROR, "cannot sync the log of %s: a write to it has failed", self->path);
     rocksdb_flush_wal(self->db, 1, &message);
     if (!message)
@@ -312,6 +346,8 @@ static void store_free(struct rocksdb_store *self)
     if (self->write)
         rocksdb_writeoptions_destroy(self->write);
     pthread_cond_destroy(&self->sync_done);
+    pthread_rwlock_destroy(&self->log_lock);
+    pthread_mutex_destroy(&self->log_state_lock);
     pthread_mutex_destroy(&self->compact_lock);
     pthread_mutex_destroy(&self->sync_lock);
     free(self->path);
@@ -469,6 +505,12 @@ enum sw_status sw_store_rocksdb_open_marked(const char *path, struct sw_store **
     struct rocksdb_store *self = calloc(1, sizeof(*self));
     if (!self)
         return sw_error_set(error, SW_NO_MEMORY, "no memory to open %s", path);
+    pthread_rwlockattr_t writers_first; /* writes come without a pause where there are many callers */
+    pthread_rwlockattr_init(&writers_first);
+    pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&self->log_lock, &writers_first);
+    pthread_rwlockattr_destroy(&writers_first);
+    pthread_mutex_init(&self->log_state_lock, NULL);
     pthread_mutex_init(&self->compact_lock, NULL);
     pthread_mutex_init(&self->sync_lock, NULL);
     pthread_cond_init(&self->sync_done, NULL);

@@ -43,14 +43,10 @@ void sw_store_rocksdb_statistics(struct sw_store *store,
 enum sw_status sw_store_rocksdb_delete_batch(struct sw_store *store, const struct sw_key *keys, size_t count,
                                              struct sw_error *error)
 {
-    struct rocksdb_store *self = (struct rocksdb_store *)store;
-    char *message = NULL;
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     for (size_t i = 0; i < count; i++)
         rocksdb_writebatch_delete(batch, (const char *)keys[i].bytes, SW_KEY_BYTES);
-    rocksdb_write(self->db, self->write, batch, &message);
-    rocksdb_writebatch_destroy(batch);
-    return message ? sw_store_rocksdb_fail(self, "delete", message, error) : SW_OK;
+    return sw_store_rocksdb_write((struct rocksdb_store *)store, batch, "delete", error);
 }
 
 enum sw_status sw_store_rocksdb_backup(struct sw_store *store, const char *path, struct sw_error *error)

@@ -19,10 +19,15 @@ struct rocksdb_store {
     rocksdb_writeoptions_t *write;
     atomic_size_t values_held;
     atomic_uint_fast64_t failed_at_us; /* the last write that failed; 0: none */
-    atomic_bool log_failed;            /* the last write to the log did */
     atomic_uint_fast64_t free_bytes_min;
     atomic_uint free_percent_min;
     atomic_bool full; /* below these, and not yet far enough above */
+
+    pthread_rwlock_t log_lock; /* a write holds it shared until it has told whether it failed */
+    pthread_mutex_t log_state_lock;
+    /* under log_state_lock */
+    uint64_t log_failures; /* writes to the log that failed */
+    bool log_failed;       /* and none that began later has succeeded */
 
     pthread_mutex_t compact_lock;
     pthread_mutex_t sync_lock;
@@ -35,6 +40,9 @@ struct rocksdb_store {
 /* Takes RocksDB's message and makes a status of it. */
 enum sw_status sw_store_rocksdb_fail(const struct rocksdb_store *self, const char *what, char *message,
                                      struct sw_error *error);
+/* Writes a batch, and frees it; what is for the error's text. */
+enum sw_status sw_store_rocksdb_write(struct rocksdb_store *self, rocksdb_writebatch_t *batch, const char *what,
+                                      struct sw_error *error);
 /* A number that RocksDB has; 0 where it has none. */
 uint64_t sw_store_rocksdb_property(const struct rocksdb_store *self, const char *name);
 /* Makes a folder's entry in its parent durable: without it, a crash may take the folder with all that was synced. */

@@ -29,6 +29,8 @@ struct discovery {
     struct sw_client *client;
     struct sw_discover_options options;
     uint64_t deadline_us;
+    struct cancel_hook cancel_hook;
+    struct sw_rpc_stop stop; /* of the question under way */
     struct sw_node_list *list;
     /* of the question under way */
     struct part part;
@@ -52,6 +54,8 @@ static void found(void *state, const char *id, const char *address)
     const struct sw_key place = sw_key_of_value(id, strlen(id));
     self->told++;
     self->inside += is_inside(&self->part, &place);
+    if (self->status != SW_OK)
+        return;
     /* What is there already, or is no node, is passed over. */
     if (sw_node_list_add(self->list, id, address, &error) == SW_NO_MEMORY)
         self->status = sw_error_set(self->error, SW_NO_MEMORY, "no memory for a node list");
@@ -60,6 +64,7 @@ static void found(void *state, const char *id, const char *address)
                                     self->options.nodes_max);
 }
 
+/* Takes one message, and is content with it. */
 static bool take_answer(void *user_data, struct sw_rpc_message *message)
 {
     struct discovery *self = user_data;
@@ -67,7 +72,13 @@ static bool take_answer(void *user_data, struct sw_rpc_message *message)
     sw_rpc_message_free(message);
     if (self->status == SW_OK)
         self->status = status;
-    return true;
+    return false;
+}
+
+static void cancel_fired(struct cancel_hook *hook)
+{
+    struct discovery *self = (struct discovery *)((char *)hook - offsetof(struct discovery, cancel_hook));
+    sw_rpc_stop(&self->stop);
 }
 
 /* Ends that are the whole discovery's, not a seed's. */
@@ -104,7 +115,9 @@ static enum sw_status ask_seed(struct discovery *self, struct peer *seed)
                                                                   .request = request,
                                                                   .message = take_answer,
                                                                   .user_data = self,
-                                                                  .stall_us = STALL_US},
+                                                                  .stall_us = STALL_US,
+                                                                  .deadline_us = self->deadline_us,
+                                                                  .stop = &self->stop},
                                             &error);
         if (status != SW_OK)
             return sw_error_set(self->error, status, "node %.255s at %.255s: %.300s", seed->id, seed->address,
@@ -177,7 +190,11 @@ enum sw_status sw_client_discover(struct sw_client *client, const struct sw_disc
                                   struct sw_node_list **out, struct sw_error *error)
 {
     struct sw_error unwanted;
-    struct discovery self = {.client = client, .list = sw_node_list_new(), .error = error ? error : &unwanted};
+    struct discovery self = {.client = client,
+                             .cancel_hook = {.fired = cancel_fired},
+                             .stop = SW_RPC_STOP_INITIALIZER,
+                             .list = sw_node_list_new(),
+                             .error = error ? error : &unwanted};
     *out = NULL;
     if (!self.list)
         return sw_error_set(error, SW_NO_MEMORY, "no memory for a node list");
@@ -189,7 +206,9 @@ enum sw_status sw_client_discover(struct sw_client *client, const struct sw_disc
     self.deadline_us =
         sw_clock_us() + (uint64_t)(self.options.timeout_ms ? self.options.timeout_ms : TIMEOUT_MS) * 1000;
     struct node_set *seeds = sw_client_nodes(client);
+    sw_cancel_attach(self.options.cancel, &self.cancel_hook);
     enum sw_status status = ask_seeds(&self, seeds);
+    sw_cancel_detach(self.options.cancel, &self.cancel_hook);
     sw_node_set_unref(seeds);
     if (status == SW_OK && self.options.eligible)
         status = choose(&self);

@@ -12,6 +12,9 @@
 /* Beside its values, what a message may have: the keys of a request, and some. */
 #define MESSAGE_EXTRA_BYTES ((size_t)1 << 20)
 
+/* Without a value for so many stall timeouts the node is given up, whatever else it sends. */
+#define STALLS_MAX 10
+
 #define KEYS_MAX_DEFAULT  5000
 #define KEYS_MAX_BOUND    8192
 #define STALL_MS_DEFAULT  2000
@@ -35,9 +38,16 @@ struct asking {
     bool (*found)(size_t index, const void *value, size_t value_bytes, void *found_data);
     void *found_data;
     bool over; /* found wants no more */
+    /* The call, one after the other; its deadline moves with each value, and so not while found takes its time. */
+    struct sw_rpc_wait wait;
     enum sw_status status;
     struct sw_error error;
 };
+
+static uint64_t next_deadline(const struct sw_node_store *store)
+{
+    return sw_clock_us() + STALLS_MAX * (uint64_t)store->options.stall_timeout_ms * 1000;
+}
 
 /* Finds the key that is answered, among those that are not yet. */
 static bool advance(struct asking *self, const struct sw_key *key)
@@ -65,6 +75,7 @@ static bool take_symbol(void *state, const struct sw_key *key, const struct sw_w
         return false;
     }
     self->over = !self->found(index, sw_wire_value_flatten(value, scratch), value->bytes, self->found_data);
+    self->wait.deadline_us = next_deadline(self->store);
     sw_free(scratch);
     return !self->over;
 }
@@ -93,8 +104,11 @@ static bool take_message(void *user_data, struct sw_rpc_message *message)
         .symbol = take_symbol, .missing = pass_over, .left_out = keep, .corrupt = pass_over};
     struct asking *self = user_data;
     struct sw_error error = {0};
+    const uint32_t at = self->at;
     enum sw_status status = sw_wire_read_response(message, &handler, self, &error);
     sw_rpc_message_free(message);
+    if (status == SW_OK && self->status == SW_OK && self->at == at) /* or it might never end */
+        status = sw_error_set(&error, SW_PROTOCOL_ERROR, "the node sends a message that answers no key");
     if (status != SW_OK && self->status == SW_OK) {
         self->status = status;
         self->error = error;
@@ -109,17 +123,10 @@ static enum sw_status ask(struct asking *self, uint32_t *left)
     const uint64_t bytes_max = BATCH_BYTES > options->value_bytes_max ? BATCH_BYTES : options->value_bytes_max;
     self->asked = *left < options->keys_max ? *left : options->keys_max;
     self->at = self->kept = 0;
-    struct sw_rpc_message *request =
-        sw_message_retrieve_request(self->keys, self->indexes, self->asked, bytes_max, false);
-    if (!request)
+    self->wait.request = sw_message_retrieve_request(self->keys, self->indexes, self->asked, bytes_max, false);
+    if (!self->wait.request)
         return sw_error_set(&self->error, SW_NO_MEMORY, "no memory for a request");
-    enum sw_status status = sw_rpc_wait(self->store->channel,
-                                        &(struct sw_rpc_wait){.method = SW_METHOD_RETRIEVE_BATCH,
-                                                              .request = request,
-                                                              .message = take_message,
-                                                              .user_data = self,
-                                                              .stall_us = (uint64_t)options->stall_timeout_ms * 1000},
-                                        &self->error);
+    enum sw_status status = sw_rpc_wait(self->store->channel, &self->wait, &self->error);
     if (self->status != SW_OK)
         status = self->status;
     /* One that is larger than all that may come would be left out for ever, and all others after it. */
@@ -137,6 +144,11 @@ static enum sw_status get_batch(const struct sw_key *keys, size_t key_count,
 {
     struct asking self = {.store = user_data, .keys = keys, .found = found, .found_data = found_data};
     uint32_t left = (uint32_t)key_count;
+    self.wait = (struct sw_rpc_wait){.method = SW_METHOD_RETRIEVE_BATCH,
+                                     .message = take_message,
+                                     .user_data = &self,
+                                     .stall_us = (uint64_t)self.store->options.stall_timeout_ms * 1000,
+                                     .deadline_us = next_deadline(self.store)};
     enum sw_status status = SW_OK;
     self.indexes = sw_malloc((key_count + 1) * sizeof(*self.indexes));
     if (!self.indexes)

@@ -166,7 +166,8 @@ static void *run(void *arg)
     char quoted[SW_ERROR_MESSAGE_SIZE];
     while (!wait_for_end(watch)) {
         struct sw_error error = {0};
-        if (update(watch, &error) != SW_OK)
+        const enum sw_status status = update(watch, &error);
+        if (status != SW_OK && status != SW_CANCELLED)
             sw_log(&watch->client->logger, SW_LOG_WARN, "the node list stays as it was", "error=%s",
                    sw_log_quote(error.message, quoted, sizeof(quoted)));
     }
@@ -302,6 +303,8 @@ void sw_node_watch_stop(struct sw_node_watch *watch)
     if (!watch)
         return;
     sw_cancel_fire(watch->cancel);
+    if (watch->etcd)
+        sw_etcd_stop(watch->etcd);
     ssize_t written = write(watch->stop, &one, sizeof(one)); /* it cannot fail: nobody else writes to it */
     (void)written;
     pthread_join(watch->thread, NULL);

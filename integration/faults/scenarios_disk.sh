@@ -219,6 +219,69 @@ server_disk_fails() {
     seen "$(sort -u keys | wc -l) symbols acknowledged, all there"
 }
 
+# deletes_until_one_fails WHAT TIMES: at a node that holds piece-*, whose keys and names are in keys and names; its disk then
+# fails in this way, so many times. Into $deleted, how many were, and $why; in left are the keys that must be there, and in
+# left_names their files.
+deletes_until_one_fails() {
+    rm -rf node-1 .log
+    mkdir node-1
+    start_node node-1 127.0.0.1:0
+    list_of node-1 >nodes.yaml
+    symwave --nodes nodes.yaml store piece-*
+    equal "all are stored" 0 "$status"
+    cut -f 1 <<<"$out" >keys
+    cut -f 2 <<<"$out" >names
+    kill_node "$node_pid"
+    # What a start writes, which must succeed.
+    SYMWAVE_FAULT_UNDER=$PWD/node-1 SYMWAVE_FAULT_ON=write SYMWAVE_FAULT_LOG=$PWD/.log SYMWAVE_FAULT_DO=kill SYMWAVE_FAULT_AT=0 \
+        LD_PRELOAD=$fault_library start_node node-1 127.0.0.1:0
+    kill_node "$node_pid"
+    SYMWAVE_FAULT_UNDER=$PWD/node-1 SYMWAVE_FAULT_ON=write SYMWAVE_FAULT_DO=$1 SYMWAVE_FAULT_TIMES=$2 \
+        SYMWAVE_FAULT_AT=$(($(wc -l <.log) + 10)) LD_PRELOAD=$fault_library start_node node-1 127.0.0.1:0
+    list_of node-1 >nodes.yaml
+    deleted=0
+    while ((deleted < 50)) && capture "$bin/symwaved" delete --data node-1 "$(sed -n "$((deleted + 1))p" keys)" && ((status == 0)); do
+        deleted=$((deleted + 1))
+    done
+    why=$err
+    tail -n +$((deleted + 2)) keys >left
+    tail -n +$((deleted + 2)) names >left_names
+}
+
+scenario server_deletes_fail fast "writing fails (EIO; ENOSPC once) at a node as symbols are deleted, and then it is to vouch for others" \
+    "the deletion and the store fail with the reason, the node runs on and serves, and stores when there is space again"
+server_deletes_fail() {
+    local deleted why tries=0
+    head -c 2000000 /dev/urandom | split -b 20000 - piece-
+    deletes_until_one_fails eio 1000000
+    contains "a deletion fails with the reason" "input/output error" "$why"
+    # Nothing is written for these, only synced.
+    symwave --nodes nodes.yaml store $(<left_names)
+    equal "the node does not vouch for what it cannot sync" 1 "$status"
+    symwave --nodes nodes.yaml store piece-*
+    equal "... and takes nothing" 1 "$status"
+    kill -0 "$node_pid" 2>/dev/null && pass "the node runs on" || fail "the node runs on" "$(tail node-1.log)"
+    symwave --nodes nodes.yaml fetch --keys left --out out
+    equal "... and serves what it has" "0 $(wc -l <left)" "$status $(find out -type f | wc -l)"
+    kill_node "$node_pid"
+    start_node node-1 127.0.0.1:0
+    list_of node-1 >nodes.yaml
+    symwave --nodes nodes.yaml fetch --keys left --out again
+    equal "after a restart too" "0 $(wc -l <left)" "$status $(find again -type f | wc -l)"
+    kill_node "$node_pid"
+    seen "$deleted deleted, the next: $why"
+
+    deletes_until_one_fails enospc 1
+    contains "a deletion fails for want of space" "no space" "$why"
+    until symwave --nodes nodes.yaml store $(<left_names) && ((status == 0)); do
+        ((++tries < 60)) || break
+        sleep 1
+    done
+    equal "the node vouches again for what it has" 0 "$status"
+    contains "... of which it wrote nothing" "$(wc -l <left) there already" "$err"
+    kill_node "$node_pid"
+}
+
 scenario server_reads_fail fast "reading fails (EIO) at two of six nodes" "all symbols, from the others"
 server_reads_fail() {
     local index

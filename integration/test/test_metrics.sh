@@ -113,6 +113,24 @@ PYTHON
 equal "after 200 clients that misbehave it answers" 200 "$(status_of --retry 20 --retry-connrefused --retry-delay 1 "http://$http/livez")"
 symwave --nodes nodes.yaml nodes
 equal "... and serves" 0 "$status"
+# One address that holds all connections that it gets, and another that asks.
+cat >hold.py <<'PYTHON'
+import contextlib, signal, socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+held = []
+for i in range(80):
+    with contextlib.suppress(OSError):
+        held.append(socket.create_connection((host, int(port)), 5))
+        held[-1].sendall(b"GET /livez HTTP/1.1\r\n")
+print("held", flush=True)
+signal.pause()
+PYTHON
+python3 hold.py "$http" >held.log &
+holder=$!
+children+=("$holder")
+logged held held.log "one address holds all connections that it gets"
+equal "... and another one is answered" 200 "$(status_of --interface 127.0.0.2 --max-time 5 "http://$http/livez")"
+kill_node "$holder"
 
 # ---- the stop ----
 

@@ -65,6 +65,11 @@ not_reached() {
     contains "$1: why" "$2" "$out"
 }
 
+# What the node logged since the last hang_up.
+log_lines() {
+    tr -d '\0' <node-1.log
+}
+
 hang_up() {
     : >node-1.log
     kill -HUP "$node_pid"
@@ -195,6 +200,12 @@ logged 'msg="access rules not taken, those of before stay" error=.*line 1: a tok
 printf '0123456789abcdef-another\n' >again.token
 ask --tls-ca ca.pem --token-file again.token
 reached "... and those of before stay"
+printf '# none any more\n' >read.tokens
+hang_up
+ask --tls-ca ca.pem --token-file again.token
+not_reached "a file without a token lets nobody in" "UNAUTHENTICATED: the token is none that this node knows"
+ask --tls-ca ca.pem
+not_reached "... and nobody without one either" 'UNAUTHENTICATED: this takes the role "read"'
 stop_node
 chmod 644 store.tokens
 capture "$bin/symwaved" --data other --node-id n --listen 127.0.0.1:0 --store-tokens store.tokens
@@ -245,6 +256,42 @@ cp ca-too.pem clients.pem
 hang_up
 ask --tls-ca ca.pem --tls-certificate reader-foreign.pem --tls-key reader-foreign.key
 reached "a client of a CA that SIGHUP brought"
+stop_node
+
+# ---- TLS that is switched on or off takes a restart, and says so ----
+
+use node
+printf 'tls-certificate: current.pem\ntls-key: current.key\n' >with-tls.yaml
+printf 'tls-client-ca: ca.pem\n' | cat with-tls.yaml - >with-ca.yaml
+cp with-tls.yaml node.yaml
+start_node node-1 127.0.0.1:0 --config node.yaml
+list_of node-1 >nodes.yaml
+cp with-ca.yaml node.yaml
+hang_up
+contains "client certificates that are asked for from now on: it says that they are not" \
+    'configuration changed, but this takes a restart" key=tls-client-ca' "$(log_lines)"
+contains "... and why" "the node listens with TLS and asks no client for certificates; to change that takes a restart" \
+    "$(log_lines)"
+ask --tls-ca ca.pem
+reached "... and serves as before"
+stop_node
+start_node node-1 127.0.0.1:0 --config node.yaml
+list_of node-1 >nodes.yaml
+cp with-tls.yaml node.yaml
+hang_up
+ask --tls-ca ca.pem
+not_reached "a CA that is taken away: no client without a certificate yet" ""
+ask --tls-ca ca.pem "${reader[@]}"
+reached "... and those with one as before"
+stop_node
+: >node.yaml
+start_node node-1 127.0.0.1:0 --config node.yaml
+list_of node-1 >nodes.yaml
+cp with-tls.yaml node.yaml
+hang_up
+ask
+reached "a certificate at a node without TLS: it serves as before"
+contains "... and says so" "the node listens without TLS" "$(log_lines)"
 stop_node
 
 # ---- the stop, in the middle of a retrieval ----

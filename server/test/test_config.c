@@ -286,6 +286,8 @@ static void test_what_is_wrong_with_a_file_is_told_with_its_place(void **state)
     assert_file_refused("insecure: {a: b}\n", ":1:11", "insecure: expected true or false");
     assert_file_refused("read-identities: a\n", ":1:18", "read-identities: expected a list, as [NAME,...]");
     assert_file_refused("read-identities: [[a]]\n", ":1:19", "read-identities: expected texts in the list");
+    assert_file_refused("workers: 2\nread-identities: []\n", ":2:19",
+                        "read-identities: the list is empty; leave it out, or say [NAME,...]");
     assert_file_refused("data:\n", ":1:6", "data: it is empty");
     assert_file_refused("- a\n", ":1:1", "expected \"KEY: VALUE\" on each line");
     assert_file_refused("hello\n", ":1:1", "expected \"KEY: VALUE\" on each line");
@@ -363,6 +365,37 @@ static void test_a_file_is_read_again_under_the_same_command_line(void **state)
     unlink(path);
 }
 
+static void test_a_certificate_is_replaced_but_tls_is_not_switched_on_or_off(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after, *changes;
+    } cases[] = {
+        {"tls-certificate: a\ntls-key: k\ntls-client-ca: c\n", "tls-certificate: b\ntls-key: k\ntls-client-ca: d\n",
+         "tls-certificate a->b 1;tls-client-ca c->d 1;"},
+        {"tls-certificate: a\ntls-key: k\n", "tls-certificate: a\ntls-key: k\ntls-client-ca: c\n",
+         "tls-client-ca ->c 0;"},
+        {"tls-certificate: a\ntls-key: k\ntls-client-ca: c\n", "tls-certificate: a\ntls-key: k\n",
+         "tls-client-ca c-> 0;"},
+        {"workers: 2\n", "workers: 2\ntls-certificate: a\ntls-key: k\n", "tls-certificate ->a 0;tls-key ->k 0;"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[400] = "";
+        struct sw_error error = {0};
+        const char *path = write_file(cases[i].before);
+        struct sw_config config = parse(ARGS(REQUIRED, "--config", (char *)path)), next;
+        FILE *file = fopen(path, "w");
+        fputs(cases[i].after, file);
+        fclose(file);
+        assert_int_equal(sw_config_reload(&config, &next, &error), SW_OK);
+        sw_config_compare(&config, &next, note_change, text);
+        assert_string_equal(text, cases[i].changes);
+        sw_config_clear(&config);
+        sw_config_clear(&next);
+        unlink(path);
+    }
+}
+
 static void test_help_and_version_go_to_standard_output(void **state)
 {
     (void)state;
@@ -389,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_with_a_file_is_told_with_its_place),
         cmocka_unit_test(test_what_is_printed_is_a_file_that_says_the_same),
         cmocka_unit_test(test_a_file_is_read_again_under_the_same_command_line),
+        cmocka_unit_test(test_a_certificate_is_replaced_but_tls_is_not_switched_on_or_off),
         cmocka_unit_test(test_help_and_version_go_to_standard_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

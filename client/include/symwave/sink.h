@@ -57,9 +57,10 @@ struct sw_node_store;
 /* 0 means the default. Set size as with sw_client_options. */
 struct sw_node_store_options {
     size_t size;
-    uint32_t keys_max;         /* in one request; default 5,000, which is a node's own limit where nothing was set */
-    uint32_t stall_timeout_ms; /* without an answer, after which it is given up and the network asked; default 2,000 */
-    uint64_t value_bytes_max;  /* of the largest symbol; default 1 MiB, at most 64 MiB */
+    uint32_t keys_max; /* in one request; default 5,000, which is a node's own limit where nothing was set */
+    /* Without an answer, or ten times as long without a value, it is given up and the network asked; default 2,000. */
+    uint32_t stall_timeout_ms;
+    uint64_t value_bytes_max; /* of the largest symbol; default 1 MiB, at most 64 MiB */
 };
 
 #define SW_NODE_STORE_OPTIONS_INIT                                                                                     \

@@ -1,0 +1,280 @@
+/*
+ * The SDK's calls that have one answer, or ask a node of this machine, against servers that send what they like, over
+ * real gRPC: messages without end, none, or too much in one. Whatever comes, the call ends, and with its reason. Each
+ * test hangs where that fails.
+ */
+#include "common/etcd.h"
+#include "common/rpc.h"
+#include "common/thread.h"
+#include "symwave/symwave.h"
+#include "symwave/v1/symbol_store.pb-c.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TOLD_MAX 500
+
+enum manner {
+    EMPTY_FOR_EVER, /* messages without a byte */
+    NODES_FOR_EVER, /* messages of 16 new nodes each */
+    MANY_NODES,     /* one message of 500 */
+    SILENT
+};
+
+struct world {
+    enum manner manner;
+    struct sw_rpc_loop *loop;
+    struct sw_rpc_server *server;
+    char address[32];
+    struct sw_client *client; /* that knows the server as its only node */
+    atomic_uint calls;
+};
+
+struct served {
+    struct sw_rpc_server_call *call;
+    struct world *world;
+};
+
+static void *start(struct sw_rpc_server_call *call, void *service)
+{
+    struct served *served = calloc(1, sizeof(*served));
+    served->call = call;
+    served->world = service;
+    return served;
+}
+
+/* An answer that tells of nodes whom nobody has told of. */
+static struct sw_rpc_message *nodes_message(size_t count)
+{
+    static unsigned told; /* loop thread only */
+    static char ids[TOLD_MAX][16];
+    Symwave__V1__NodeAddress nodes[TOLD_MAX], *pointers[TOLD_MAX];
+    Symwave__V1__FindNodeResponse answer = SYMWAVE__V1__FIND_NODE_RESPONSE__INIT;
+    for (size_t i = 0; i < count; i++) {
+        nodes[i] = (Symwave__V1__NodeAddress)SYMWAVE__V1__NODE_ADDRESS__INIT;
+        snprintf(ids[i], sizeof(ids[i]), "n%u", told++);
+        nodes[i].id = ids[i];
+        nodes[i].address = "127.0.0.1:1";
+        pointers[i] = &nodes[i];
+    }
+    answer.n_nodes = count;
+    answer.nodes = pointers;
+    uint8_t *packed = malloc(symwave__v1__find_node_response__get_packed_size(&answer) + 1);
+    struct sw_rpc_message *message = sw_rpc_message_new();
+    sw_rpc_message_add_copy(message, packed, symwave__v1__find_node_response__pack(&answer, packed));
+    free(packed);
+    return message;
+}
+
+static void go_on(void *state)
+{
+    struct served *served = state;
+    const enum manner manner = served->world->manner;
+    if (sw_rpc_server_is_cancelled(served->call))
+        sw_rpc_server_finish(served->call, NULL, SW_RPC_CANCELLED, NULL);
+    else if (manner == MANY_NODES)
+        sw_rpc_server_finish(served->call, nodes_message(TOLD_MAX), SW_RPC_OK, NULL);
+    else if (manner != SILENT)
+        sw_rpc_server_send(served->call, manner == NODES_FOR_EVER ? nodes_message(16) : sw_rpc_message_new());
+}
+
+static void message_came(void *state, struct sw_rpc_message *message)
+{
+    struct served *served = state;
+    sw_rpc_message_free(message);
+    atomic_fetch_add(&served->world->calls, 1);
+    go_on(served);
+}
+
+static void cancelled(void *state)
+{
+    sw_rpc_server_finish(((struct served *)state)->call, NULL, SW_RPC_CANCELLED, NULL);
+}
+
+static void world_start(struct world *world, enum manner manner)
+{
+    static const struct sw_rpc_server_handler handler = {
+        .start = start, .message = message_came, .sent = go_on, .cancelled = cancelled, .end = free};
+    static const char *const paths[] = {"/symwave.v1.SymbolStore/FindNode", "/symwave.v1.SymbolStore/RetrieveBatch",
+                                        "/etcdserverpb.Lease/LeaseGrant"};
+    struct sw_rpc_server_method methods[3];
+    const struct sw_rpc_server_options options = {.methods = methods, .method_count = 3};
+    struct sw_node_list *list = sw_node_list_new();
+    int port;
+    world->manner = manner;
+    for (size_t i = 0; i < 3; i++)
+        methods[i] = (struct sw_rpc_server_method){paths[i], false, &handler, world, false, 0};
+    assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
+    assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &options, &world->server, &port, NULL), SW_OK);
+    snprintf(world->address, sizeof(world->address), "127.0.0.1:%d", port);
+    assert_int_equal(sw_node_list_add(list, "seed", world->address, NULL), SW_OK);
+    assert_int_equal(sw_client_open(NULL, list, &world->client, NULL), SW_OK);
+    sw_node_list_free(list);
+}
+
+static void world_stop(struct world *world)
+{
+    sw_client_close(world->client);
+    sw_rpc_server_stop(world->server, 0);
+    sw_rpc_server_free(world->server);
+    sw_rpc_loop_free(world->loop);
+}
+
+static void wait_for_call(struct world *world)
+{
+    while (atomic_load(&world->calls) == 0)
+        usleep(1000);
+}
+
+/* ---- discovery ---- */
+
+static void test_discovery_takes_one_answer_and_no_more_nodes_than_it_may(void **state)
+{
+    static const struct {
+        enum manner manner;
+        enum sw_status status;
+        const char *text;
+    } cases[] = {{EMPTY_FOR_EVER, SW_NOT_FOUND, "no node that was asked knows any"},
+                 {NODES_FOR_EVER, SW_RESOURCE_EXHAUSTED, "there are more than 20 nodes (nodes_max)"},
+                 {MANY_NODES, SW_RESOURCE_EXHAUSTED, "there are more than 20 nodes (nodes_max)"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct world world = {.client = NULL};
+        world_start(&world, cases[i].manner);
+        const struct sw_discover_options options = {.size = sizeof(options), .nodes_max = 20};
+        struct sw_node_list *found;
+        struct sw_error error = {0};
+        assert_int_equal(sw_client_discover(world.client, &options, &found, &error), cases[i].status);
+        assert_null(found);
+        assert_non_null(strstr(error.message, cases[i].text));
+        world_stop(&world);
+    }
+}
+
+static void test_discovery_ends_at_its_deadline_in_the_middle_of_a_question(void **state)
+{
+    struct world world = {.client = NULL};
+    const struct sw_discover_options options = {.size = sizeof(options), .timeout_ms = 200};
+    struct sw_node_list *found;
+    (void)state;
+    world_start(&world, SILENT);
+    assert_int_equal(sw_client_discover(world.client, &options, &found, NULL), SW_DEADLINE_EXCEEDED);
+    assert_null(found);
+    world_stop(&world);
+}
+
+struct discovery {
+    struct world *world;
+    struct sw_discover_options options;
+    enum sw_status status;
+};
+
+static void *discover(void *arg)
+{
+    struct discovery *self = arg;
+    struct sw_node_list *found;
+    self->status = sw_client_discover(self->world->client, &self->options, &found, NULL);
+    sw_node_list_free(found);
+    return NULL;
+}
+
+static void test_discovery_is_cancelled_in_the_middle_of_a_question(void **state)
+{
+    struct world world = {.client = NULL};
+    struct sw_cancel *cancel = sw_cancel_new();
+    struct discovery self = {.world = &world, .options = {.size = sizeof(self.options), .cancel = cancel}};
+    pthread_t thread;
+    (void)state;
+    world_start(&world, SILENT);
+    assert_int_equal(sw_thread_start(&thread, "discover", discover, &self), 0);
+    wait_for_call(&world);
+    sw_cancel_fire(cancel);
+    pthread_join(thread, NULL);
+    assert_int_equal(self.status, SW_CANCELLED);
+    discover(&self); /* fired before it begins */
+    assert_int_equal(self.status, SW_CANCELLED);
+    sw_cancel_free(cancel);
+    world_stop(&world);
+}
+
+/* ---- a node of this machine ---- */
+
+static bool take(size_t index, const void *value, size_t value_bytes, void *found_data)
+{
+    (void)index;
+    (void)value;
+    (void)value_bytes;
+    (void)found_data;
+    return true;
+}
+
+static void test_a_local_node_that_answers_no_key_is_given_up(void **state)
+{
+    struct world world = {.client = NULL};
+    struct sw_node_store *store;
+    struct sw_error error = {0};
+    const struct sw_key keys[3] = {{{1}}, {{2}}, {{3}}};
+    (void)state;
+    world_start(&world, EMPTY_FOR_EVER);
+    assert_int_equal(sw_node_store_open(world.address, NULL, &store, NULL), SW_OK);
+    const struct sw_local_store local = sw_node_store_as_local_store(store);
+    assert_int_equal(local.get_batch(keys, 3, take, NULL, &error, local.user_data), SW_PROTOCOL_ERROR);
+    assert_non_null(strstr(error.message, "answers no key"));
+    sw_node_store_close(store);
+    world_stop(&world);
+}
+
+/* ---- etcd ---- */
+
+struct registering {
+    struct sw_etcd *etcd;
+    enum sw_status status;
+};
+
+static void *do_register(void *arg)
+{
+    struct registering *self = arg;
+    int64_t lease;
+    self->status = sw_etcd_register(self->etcd, "node", "127.0.0.1:1", 15, &lease, NULL);
+    return NULL;
+}
+
+static void test_an_etcd_that_says_nothing_is_left_at_once(void **state)
+{
+    struct world world = {.client = NULL};
+    struct registering self = {0};
+    const struct sw_tls_files files = {0};
+    pthread_t thread;
+    (void)state;
+    world_start(&world, SILENT);
+    assert_int_equal(sw_etcd_new(world.address, NULL, false, &files, &self.etcd, NULL), SW_OK);
+    assert_int_equal(sw_thread_start(&thread, "register", do_register, &self), 0);
+    wait_for_call(&world);
+    sw_etcd_stop(self.etcd);
+    pthread_join(thread, NULL);
+    assert_int_equal(self.status, SW_CANCELLED);
+    do_register(&self); /* nothing is begun any more */
+    assert_int_equal(self.status, SW_CANCELLED);
+    sw_etcd_free(self.etcd);
+    world_stop(&world);
+}
+
+int main(void)
+{
+    sw_process_tune();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_discovery_takes_one_answer_and_no_more_nodes_than_it_may),
+        cmocka_unit_test(test_discovery_ends_at_its_deadline_in_the_middle_of_a_question),
+        cmocka_unit_test(test_discovery_is_cancelled_in_the_middle_of_a_question),
+        cmocka_unit_test(test_a_local_node_that_answers_no_key_is_given_up),
+        cmocka_unit_test(test_an_etcd_that_says_nothing_is_left_at_once),
+    };
+    return cmocka_run_group_tests_name("hostile answers", tests, NULL, NULL);
+}
