@@ -18,6 +18,10 @@
 #define ENTRIES_MAX 1000000
 /* An etcd without a leader answers nothing for longer. */
 #define STALL_US ((uint64_t)3000000)
+/* For a whole list, however many pages it has; and for leaving, so much of which is for one endpoint. */
+#define LIST_US        ((uint64_t)60000000)
+#define LEAVE_US       ((uint64_t)3000000)
+#define LEAVE_STALL_US ((uint64_t)1000000)
 
 /* A stream of changes; what is called last, the owner's end or the stream's, frees it. */
 struct stream {
@@ -39,7 +43,8 @@ struct sw_etcd {
     char *prefix, *prefix_end;
     struct stream *stream;
     struct sw_rpc_stop stop;
-    uint64_t until_us; /* the call under way ends then, whatever stop says; 0: it may take its time */
+    uint64_t until_us; /* what is under way ends then, at whatever endpoint it is; 0: it may take its time */
+    bool is_leaving;   /* revokes its lease: stop does not count */
 };
 
 /* ---- making ---- */
@@ -201,9 +206,9 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
                                                    .request = packed,
                                                    .message = take_answer,
                                                    .user_data = &came,
-                                                   .stall_us = STALL_US,
+                                                   .stall_us = etcd->is_leaving ? LEAVE_STALL_US : STALL_US,
                                                    .deadline_us = etcd->until_us,
-                                                   .stop = etcd->until_us ? NULL : &etcd->stop},
+                                                   .stop = etcd->is_leaving ? NULL : &etcd->stop},
                              &cause);
         if (status == SW_OK && !came.message) {
             status = SW_PROTOCOL_ERROR;
@@ -285,6 +290,7 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
     *passed_over = 0;
     if (status == SW_OK && !from)
         status = sw_error_set(error, SW_NO_MEMORY, "no memory for a node list");
+    etcd->until_us = sw_clock_us() + LIST_US;
     while (status == SW_OK && more) {
         Symwave__Etcd__RangeRequest request = SYMWAVE__ETCD__RANGE_REQUEST__INIT;
         ProtobufCMessage *answer = NULL;
@@ -313,6 +319,7 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
                          : status == SW_PROTOCOL_ERROR ? "etcd gives keys that are not in order"
                                                        : "there are more than a million keys under the prefix");
     }
+    etcd->until_us = 0;
     sw_free(from);
     if (status == SW_OK)
         *out = list;
@@ -472,10 +479,12 @@ enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_err
     Symwave__Etcd__LeaseRevokeRequest request = SYMWAVE__ETCD__LEASE_REVOKE_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
     request.id = lease;
-    etcd->until_us = sw_clock_us() + STALL_US;
+    etcd->until_us = sw_clock_us() + LEAVE_US;
+    etcd->is_leaving = true;
     enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseRevoke", &request.base,
                                 &symwave__etcd__lease_revoke_response__descriptor, &answer, error);
     etcd->until_us = 0;
+    etcd->is_leaving = false;
     if (status == SW_OK)
         protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     return status;

@@ -25,7 +25,7 @@ void sw_etcd_free(struct sw_etcd *etcd); /* NULL is allowed */
 
 /*
  * What is under the prefix, as a list for the caller to free, with the revision that it is of. Entries that are no node
- * are counted in *passed_over. An empty prefix gives an empty list.
+ * are counted in *passed_over. An empty prefix gives an empty list. Takes a minute at most.
  */
 enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **list, int64_t *revision, size_t *passed_over,
                             struct sw_error *error);
@@ -46,7 +46,7 @@ enum sw_status sw_etcd_register(struct sw_etcd *etcd, const char *id, const char
 enum sw_status sw_etcd_keep_alive(struct sw_etcd *etcd, int64_t lease, struct sw_error *error);
 /* Any thread: ends the call under way, and all later ones but sw_etcd_revoke, with SW_CANCELLED. */
 void sw_etcd_stop(struct sw_etcd *etcd);
-/* Ends a lease, and what was put under it goes. Takes three seconds at most, of all endpoints together. */
+/* Ends a lease, and what was put under it goes. Takes three seconds at most, one at an endpoint. */
 enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_error *error);
 
 #endif

@@ -171,6 +171,7 @@ void sw_config_list_clear(struct sw_config_list *list)
 static enum sw_status add_items(struct sw_config_list *list, const char *text, struct sw_error *error)
 {
     char *copy = strdup(text), *rest = copy;
+    const size_t before = list->count;
     bool ok = copy != NULL;
     for (char *item; ok && (item = strsep(&rest, ",")) != NULL;) {
         item += strspn(item, " \t");
@@ -179,7 +180,10 @@ static enum sw_status add_items(struct sw_config_list *list, const char *text, s
             ok = sw_config_list_add(list, item);
     }
     free(copy);
-    return ok ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory for a list");
+    if (!ok)
+        return sw_error_set(error, SW_NO_MEMORY, "no memory for a list");
+    /* Else a list of those who may, from a variable that is empty, would let in everybody. */
+    return list->count > before ? SW_OK : sw_error_set(error, SW_INVALID_ARGUMENT, "the list is empty; leave it out");
 }
 
 /* ---- values from text ---- */

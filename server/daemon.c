@@ -377,10 +377,12 @@ void sw_daemon_reload(struct sw_daemon *daemon, const struct sw_config *config)
         not_taken(daemon, "access rules not taken, those of before stay", &error);
     if (daemon->has_tls != (config->tls_certificate != NULL) ||
         daemon->has_client_ca != (config->tls_client_ca != NULL)) {
-        sw_error_set(&error, SW_INVALID_ARGUMENT,
-                     "the node listens %s TLS and asks %s for certificates; to change that takes a restart",
-                     daemon->has_tls ? "with" : "without", daemon->has_client_ca ? "clients" : "no client");
-        not_taken(daemon, "certificates not taken, all stays as it is", &error);
+        sw_error_set(
+            &error, SW_INVALID_ARGUMENT,
+            "the node listens %s TLS and asks %s for certificates; to change that takes a restart, and until then "
+            "no certificate is taken",
+            daemon->has_tls ? "with" : "without", daemon->has_client_ca ? "clients" : "no client");
+        not_taken(daemon, "certificates not taken, those of before stay", &error);
         return;
     }
     if (!daemon->has_tls)

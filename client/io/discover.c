@@ -170,7 +170,8 @@ static enum sw_status choose(struct discovery *self)
     enum sw_status status = chosen ? sw_node_set_new(self->list, old, &set, self->error)
                                    : sw_error_set(self->error, SW_NO_MEMORY, "no memory for a node list");
     if (status == SW_OK)
-        status = sw_node_set_statuses(self->client, set, (uint32_t)(left_us / 1000), &statuses, self->error);
+        status = sw_node_set_statuses(self->client, set, (uint32_t)(left_us / 1000), self->options.cancel, &statuses,
+                                      self->error);
     for (uint32_t i = 0; status == SW_OK && i < set->count; i++)
         if (self->options.eligible(statuses[i], self->options.eligible_data))
             status = sw_node_list_add(chosen, statuses[i]->id, statuses[i]->address, self->error);

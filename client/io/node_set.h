@@ -19,8 +19,12 @@ bool sw_node_set_has(const struct node_set *set, const struct peer *peer);
 /* Copies what is known of the nodes' health. Under the client's lock. */
 void sw_node_set_take_health(struct node_set *set, const struct node_set *old);
 
-/* sw_client_node_statuses of any set: a table of as many as it has nodes, with strings that live as long as it does. */
+/*
+ * sw_client_node_statuses of any set: a table of as many as it has nodes, with strings that live as long as it does.
+ * cancel may be NULL; SW_CANCELLED.
+ */
 enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *nodes, uint32_t timeout_ms,
-                                    struct sw_node_status ***statuses, struct sw_error *error);
+                                    struct sw_cancel *cancel, struct sw_node_status ***statuses,
+                                    struct sw_error *error);
 
 #endif

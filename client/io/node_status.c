@@ -15,7 +15,12 @@ struct inquiry {
     uint64_t deadline_us;
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    struct cancel_hook cancel_hook;
+    /* under lock */
     uint32_t open; /* nodes that have been asked, and have not answered or failed yet */
+    struct asked *asked;
+    uint32_t asked_count;
+    bool cancelled;
 };
 
 struct asked {
@@ -23,12 +28,16 @@ struct asked {
     struct sw_node_status *status;
     struct peer *peer;
     uint64_t sent_us;
+    struct sw_rpc_client_call *call; /* under the inquiry's lock; NULL: there has been none */
 };
 
 static void done(struct asked *asked)
 {
     struct inquiry *inquiry = asked->inquiry;
     pthread_mutex_lock(&inquiry->lock);
+    if (asked->call)
+        sw_rpc_client_release(asked->call);
+    asked->call = NULL;
     inquiry->open--;
     pthread_cond_broadcast(&inquiry->changed);
     pthread_mutex_unlock(&inquiry->lock);
@@ -55,11 +64,27 @@ static bool ask(struct asked *asked, const char *method, struct sw_rpc_message *
     }
     uint64_t deadline_us = asked->inquiry->deadline_us;
     uint64_t left_us = deadline_us > asked->sent_us ? deadline_us - asked->sent_us : 0;
+    pthread_mutex_lock(&asked->inquiry->lock); /* its end may come before it is known here */
     struct sw_rpc_client_call *call = sw_rpc_client_start(channel, method, request, left_us, handler, asked);
-    if (!call)
-        return false;
-    sw_rpc_client_release(call); /* it ends by itself, at its deadline at the latest */
-    return true;
+    if (call && asked->inquiry->cancelled)
+        sw_rpc_client_cancel(call);
+    if (call && asked->call)
+        sw_rpc_client_release(asked->call); /* the one before, which is over */
+    if (call)
+        asked->call = call;
+    pthread_mutex_unlock(&asked->inquiry->lock);
+    return call != NULL;
+}
+
+static void cancel_fired(struct cancel_hook *hook)
+{
+    struct inquiry *inquiry = (struct inquiry *)((char *)hook - offsetof(struct inquiry, cancel_hook));
+    pthread_mutex_lock(&inquiry->lock);
+    inquiry->cancelled = true;
+    for (uint32_t i = 0; i < inquiry->asked_count; i++)
+        if (inquiry->asked[i].call)
+            sw_rpc_client_cancel(inquiry->asked[i].call);
+    pthread_mutex_unlock(&inquiry->lock);
 }
 
 static void info_came(void *state, struct sw_rpc_message *message)
@@ -116,7 +141,7 @@ static void wait_until_open(struct inquiry *inquiry, uint32_t most)
 }
 
 enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *nodes, uint32_t timeout_ms,
-                                    struct sw_node_status ***statuses, struct sw_error *error)
+                                    struct sw_cancel *cancel, struct sw_node_status ***statuses, struct sw_error *error)
 {
     static const struct sw_rpc_client_handler health_handler = {.message = health_came, .end = health_ended};
     struct inquiry inquiry = {.client = client, .deadline_us = sw_clock_us() + (uint64_t)timeout_ms * 1000};
@@ -127,27 +152,37 @@ enum sw_status sw_node_set_statuses(struct sw_client *client, struct node_set *n
     struct asked *asked = sw_calloc(count, sizeof(*asked));
     *statuses = sw_table_new(count, sizeof(***statuses));
     enum sw_status result = SW_OK;
+    inquiry.asked = asked;
+    inquiry.cancel_hook.fired = cancel_fired;
+    sw_cancel_attach(cancel, &inquiry.cancel_hook);
     if (!asked || !*statuses) {
         sw_free(*statuses);
         *statuses = NULL;
         result = sw_error_set(error, SW_NO_MEMORY, "no memory to ask %u nodes", count);
         goto out;
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !sw_cancel_is_fired(cancel); i++) {
         struct peer *peer = inquiry.nodes->peers[i];
         wait_until_open(&inquiry, OPEN_MAX - 1);
-        pthread_mutex_lock(&inquiry.lock);
-        inquiry.open++;
-        pthread_mutex_unlock(&inquiry.lock);
         struct sw_node_status *status = (*statuses)[nodes->listed[i]];
         status->id = peer->id;
         status->address = peer->address;
+        pthread_mutex_lock(&inquiry.lock);
         asked[i] = (struct asked){.inquiry = &inquiry, .status = status, .peer = peer};
+        inquiry.asked_count = i + 1;
+        inquiry.open++;
+        pthread_mutex_unlock(&inquiry.lock);
         if (!ask(&asked[i], SW_METHOD_HEALTH_CHECK, sw_message_health_request(), &health_handler))
             failed(&asked[i], "health Check", SW_RPC_RESOURCE_EXHAUSTED, "no memory for the call");
     }
     wait_until_open(&inquiry, 0);
+    if (sw_cancel_is_fired(cancel)) {
+        sw_free(*statuses);
+        *statuses = NULL;
+        result = sw_error_set(error, SW_CANCELLED, "cancelled");
+    }
 out:
+    sw_cancel_detach(cancel, &inquiry.cancel_hook);
     sw_free(asked);
     pthread_cond_destroy(&inquiry.changed);
     pthread_mutex_destroy(&inquiry.lock);
@@ -158,7 +193,7 @@ enum sw_status sw_client_node_statuses(struct sw_client *client, uint32_t timeou
                                        size_t *status_count, struct sw_error *error)
 {
     struct node_set *nodes = sw_client_nodes(client);
-    enum sw_status status = sw_node_set_statuses(client, nodes, timeout_ms, statuses, error);
+    enum sw_status status = sw_node_set_statuses(client, nodes, timeout_ms, NULL, statuses, error);
     *status_count = status == SW_OK ? nodes->count : 0;
     sw_node_set_unref(nodes);
     return status;

@@ -14,6 +14,7 @@
 /* What may come beside the values: a message's framing for each key, and one message of slack. */
 #define KEY_OVERHEAD_BYTES  64
 #define MESSAGE_SLACK_BYTES (64u << 10)
+#define MESSAGES_SLACK      16
 
 /* A message that has come; several deliveries may point into it. */
 struct arrival {
@@ -30,8 +31,10 @@ struct request {
     sw_wave_request id;
     uint32_t node;
     uint64_t bytes_allowed;
+    uint64_t messages_allowed; /* each key may be answered by itself, and some again: what has no bytes counts too */
     /* loop thread only */
     uint64_t bytes_arrived;
+    uint64_t messages_arrived;
     /* handling task only */
     enum sw_status broken; /* not SW_OK: the node broke the protocol, what else it sends is passed over */
     struct sw_error error;
@@ -92,12 +95,18 @@ static void hand_over(struct request *request)
     sw_pool_submit(request->retrieval->client->pool, &request->task);
 }
 
+static bool sent_too_much(const struct request *request)
+{
+    return request->bytes_arrived > request->bytes_allowed || request->messages_arrived > request->messages_allowed;
+}
+
 static void message_arrived(void *state, struct sw_rpc_message *message)
 {
     struct request *request = state;
     request->bytes_arrived += sw_rpc_message_bytes(message);
+    request->messages_arrived++;
     struct arrival *arrival = sw_malloc(sizeof(*arrival));
-    if (!arrival || request->bytes_arrived > request->bytes_allowed) {
+    if (!arrival || sent_too_much(request)) {
         /* More than was asked for is not worth reading: the budget would be passed. */
         sw_free(arrival);
         sw_rpc_message_free(message);
@@ -294,8 +303,8 @@ static enum sw_status outcome(struct request *request, char *text, size_t text_b
         snprintf(text, text_bytes, "%s", request->error.message);
         return request->broken;
     }
-    if (request->bytes_arrived > request->bytes_allowed) {
-        snprintf(text, text_bytes, "sent more bytes than it was asked for");
+    if (sent_too_much(request)) {
+        snprintf(text, text_bytes, "sent more than it was asked for");
         return SW_PROTOCOL_ERROR;
     }
     if (request->code == SW_RPC_OK)
@@ -404,6 +413,7 @@ bool sw_request_start(struct retrieval *retrieval, const struct sw_wave_action *
     request->id = send->request;
     request->node = send->node;
     request->bytes_allowed = send->max_bytes + (uint64_t)send->key_count * KEY_OVERHEAD_BYTES + MESSAGE_SLACK_BYTES;
+    request->messages_allowed = 2 * (uint64_t)send->key_count + MESSAGES_SLACK;
     request->last = &request->first;
     pthread_mutex_init(&request->lock, NULL);
     /* The call's first callback may come before start returns: it must find the call. */

@@ -365,6 +365,17 @@ static void test_a_file_is_read_again_under_the_same_command_line(void **state)
     unlink(path);
 }
 
+static void test_a_list_of_nobody_is_refused(void **state)
+{
+    (void)state;
+    char text[4096];
+    for (const char *const *list = (const char *const[]){"--read-identities=", "--store-identities= , ", NULL}; *list;
+         list++) {
+        assert_int_equal(exit_status(ARGS(REQUIRED, (char *)*list), STDERR_FILENO, text, sizeof(text)), 2);
+        assert_non_null(strstr(text, "the list is empty; leave it out"));
+    }
+}
+
 static void test_a_certificate_is_replaced_but_tls_is_not_switched_on_or_off(void **state)
 {
     (void)state;
@@ -422,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_with_a_file_is_told_with_its_place),
         cmocka_unit_test(test_what_is_printed_is_a_file_that_says_the_same),
         cmocka_unit_test(test_a_file_is_read_again_under_the_same_command_line),
+        cmocka_unit_test(test_a_list_of_nobody_is_refused),
         cmocka_unit_test(test_a_certificate_is_replaced_but_tls_is_not_switched_on_or_off),
         cmocka_unit_test(test_help_and_version_go_to_standard_output),
     };

@@ -1,10 +1,11 @@
 /*
  * The SDK's calls that have one answer, or ask a node of this machine, against servers that send what they like, over
- * real gRPC: messages without end, none, or too much in one. Whatever comes, the call ends, and with its reason. Each
- * test hangs where that fails.
+ * real gRPC: messages without end, none, or too much in one. Whatever comes, the call ends, and with its reason. Most
+ * of these tests hang where that fails.
  */
+#include "common/clock.h"
 #include "common/etcd.h"
-#include "common/rpc.h"
+#include "common/rpc_wait.h"
 #include "common/thread.h"
 #include "symwave/symwave.h"
 #include "symwave/v1/symbol_store.pb-c.h"
@@ -25,6 +26,8 @@ enum manner {
     EMPTY_FOR_EVER, /* messages without a byte */
     NODES_FOR_EVER, /* messages of 16 new nodes each */
     MANY_NODES,     /* one message of 500 */
+    ONE_NODE,       /* itself */
+    ONE_EMPTY,      /* one message without a byte, and an end as if all were well */
     SILENT
 };
 
@@ -35,6 +38,7 @@ struct world {
     char address[32];
     struct sw_client *client; /* that knows the server as its only node */
     atomic_uint calls;
+    atomic_uint checks; /* of its health, which get no answer */
 };
 
 struct served {
@@ -50,8 +54,8 @@ static void *start(struct sw_rpc_server_call *call, void *service)
     return served;
 }
 
-/* An answer that tells of nodes whom nobody has told of. */
-static struct sw_rpc_message *nodes_message(size_t count)
+/* An answer that tells of nodes whom nobody has told of, all at the server's address. */
+static struct sw_rpc_message *nodes_message(struct world *world, size_t count)
 {
     static unsigned told; /* loop thread only */
     static char ids[TOLD_MAX][16];
@@ -61,7 +65,7 @@ static struct sw_rpc_message *nodes_message(size_t count)
         nodes[i] = (Symwave__V1__NodeAddress)SYMWAVE__V1__NODE_ADDRESS__INIT;
         snprintf(ids[i], sizeof(ids[i]), "n%u", told++);
         nodes[i].id = ids[i];
-        nodes[i].address = "127.0.0.1:1";
+        nodes[i].address = world->address;
         pointers[i] = &nodes[i];
     }
     answer.n_nodes = count;
@@ -79,10 +83,20 @@ static void go_on(void *state)
     const enum manner manner = served->world->manner;
     if (sw_rpc_server_is_cancelled(served->call))
         sw_rpc_server_finish(served->call, NULL, SW_RPC_CANCELLED, NULL);
-    else if (manner == MANY_NODES)
-        sw_rpc_server_finish(served->call, nodes_message(TOLD_MAX), SW_RPC_OK, NULL);
+    else if (manner == MANY_NODES || manner == ONE_NODE)
+        sw_rpc_server_finish(served->call, nodes_message(served->world, manner == ONE_NODE ? 1 : TOLD_MAX), SW_RPC_OK,
+                             NULL);
+    else if (manner == ONE_EMPTY)
+        sw_rpc_server_finish(served->call, sw_rpc_message_new(), SW_RPC_OK, NULL);
     else if (manner != SILENT)
-        sw_rpc_server_send(served->call, manner == NODES_FOR_EVER ? nodes_message(16) : sw_rpc_message_new());
+        sw_rpc_server_send(served->call,
+                           manner == NODES_FOR_EVER ? nodes_message(served->world, 16) : sw_rpc_message_new());
+}
+
+static void check_came(void *state, struct sw_rpc_message *message)
+{
+    sw_rpc_message_free(message);
+    atomic_fetch_add(&((struct served *)state)->world->checks, 1);
 }
 
 static void message_came(void *state, struct sw_rpc_message *message)
@@ -102,15 +116,19 @@ static void world_start(struct world *world, enum manner manner)
 {
     static const struct sw_rpc_server_handler handler = {
         .start = start, .message = message_came, .sent = go_on, .cancelled = cancelled, .end = free};
+    static const struct sw_rpc_server_handler silent = {
+        .start = start, .message = check_came, .cancelled = cancelled, .end = free};
     static const char *const paths[] = {"/symwave.v1.SymbolStore/FindNode", "/symwave.v1.SymbolStore/RetrieveBatch",
-                                        "/etcdserverpb.Lease/LeaseGrant"};
-    struct sw_rpc_server_method methods[3];
-    const struct sw_rpc_server_options options = {.methods = methods, .method_count = 3};
+                                        "/etcdserverpb.Lease/LeaseGrant", "/etcdserverpb.Lease/LeaseRevoke"};
+    const size_t count = sizeof(paths) / sizeof(paths[0]);
+    struct sw_rpc_server_method methods[sizeof(paths) / sizeof(paths[0]) + 1];
+    const struct sw_rpc_server_options options = {.methods = methods, .method_count = count + 1};
     struct sw_node_list *list = sw_node_list_new();
     int port;
     world->manner = manner;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < count; i++)
         methods[i] = (struct sw_rpc_server_method){paths[i], false, &handler, world, false, 0};
+    methods[count] = (struct sw_rpc_server_method){"/grpc.health.v1.Health/Check", false, &silent, world, false, 0};
     assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
     assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &options, &world->server, &port, NULL), SW_OK);
     snprintf(world->address, sizeof(world->address), "127.0.0.1:%d", port);
@@ -131,6 +149,67 @@ static void wait_for_call(struct world *world)
 {
     while (atomic_load(&world->calls) == 0)
         usleep(1000);
+}
+
+/* ---- a call that is waited for ---- */
+
+static bool take_all(void *user_data, struct sw_rpc_message *message)
+{
+    (void)user_data;
+    sw_rpc_message_free(message);
+    return true;
+}
+
+/* A call to FindNode that nothing ends but its deadline or a stop. */
+static enum sw_status wait_patiently(struct world *world, uint64_t deadline_us, struct sw_rpc_stop *stop)
+{
+    struct sw_rpc_channel *channel =
+        sw_rpc_channel_new(world->loop, world->address, &(struct sw_rpc_channel_options){0});
+    const enum sw_status status = sw_rpc_wait(channel,
+                                              &(struct sw_rpc_wait){.method = "/symwave.v1.SymbolStore/FindNode",
+                                                                    .request = sw_rpc_message_new(),
+                                                                    .message = take_all,
+                                                                    .stall_us = SW_CLOCK_NEVER,
+                                                                    .deadline_us = deadline_us,
+                                                                    .stop = stop},
+                                              NULL);
+    sw_rpc_channel_free(channel);
+    return status;
+}
+
+struct patient {
+    struct world *world;
+    struct sw_rpc_stop stop;
+    enum sw_status status;
+};
+
+static void *be_patient(void *arg)
+{
+    struct patient *self = arg;
+    self->status = wait_patiently(self->world, 0, &self->stop);
+    return NULL;
+}
+
+static void test_a_call_ends_by_its_deadline_and_by_a_stop_alone(void **state)
+{
+    (void)state;
+    for (enum manner manner = EMPTY_FOR_EVER; manner <= SILENT; manner += SILENT) {
+        struct world world = {.client = NULL};
+        struct patient patient = {.world = &world, .stop = SW_RPC_STOP_INITIALIZER};
+        pthread_t thread;
+        world_start(&world, manner);
+        assert_int_equal(wait_patiently(&world, sw_clock_us() + 100000, NULL), SW_DEADLINE_EXCEEDED);
+        assert_int_equal(wait_patiently(&world, sw_clock_us(), NULL), SW_DEADLINE_EXCEEDED); /* it is over already */
+        atomic_store(&world.calls, 0);
+        assert_int_equal(sw_thread_start(&thread, "patient", be_patient, &patient), 0);
+        wait_for_call(&world);
+        sw_rpc_stop(&patient.stop);
+        pthread_join(thread, NULL);
+        assert_int_equal(patient.status, SW_CANCELLED);
+        be_patient(&patient); /* stopped before it begins */
+        assert_int_equal(patient.status, SW_CANCELLED);
+        world_stop(&world);
+    }
 }
 
 /* ---- discovery ---- */
@@ -204,6 +283,58 @@ static void test_discovery_is_cancelled_in_the_middle_of_a_question(void **state
     world_stop(&world);
 }
 
+/* How nodes are is asked in the course of a discovery too: the one that it finds says nothing, and then it is
+ * cancelled. */
+static bool any(const struct sw_node_status *status, void *user_data)
+{
+    (void)status;
+    (void)user_data;
+    return true;
+}
+
+static void test_discovery_is_cancelled_while_nodes_are_asked_how_they_are(void **state)
+{
+    struct world world = {.client = NULL};
+    struct sw_cancel *cancel = sw_cancel_new();
+    struct discovery self = {
+        .world = &world,
+        .options = {.size = sizeof(self.options), .cancel = cancel, .eligible = any, .timeout_ms = UINT32_MAX}};
+    pthread_t thread;
+    (void)state;
+    world_start(&world, ONE_NODE);
+    assert_int_equal(sw_thread_start(&thread, "discover", discover, &self), 0);
+    while (atomic_load(&world.checks) == 0)
+        usleep(1000);
+    sw_cancel_fire(cancel);
+    pthread_join(thread, NULL);
+    assert_int_equal(self.status, SW_CANCELLED);
+    sw_cancel_free(cancel);
+    world_stop(&world);
+}
+
+/* ---- a retrieval ---- */
+
+static enum sw_status drop(const struct sw_symbol *symbol, struct sw_error *error, void *user_data)
+{
+    (void)symbol;
+    (void)error;
+    (void)user_data;
+    return SW_OK;
+}
+
+static void test_a_retrieval_leaves_a_node_that_sends_messages_without_a_byte_for_ever(void **state)
+{
+    struct world world = {.client = NULL};
+    const struct sw_key keys[3] = {{{1}}, {{2}}, {{3}}};
+    const struct sw_sink sink = {.take = drop};
+    struct sw_error error = {0};
+    (void)state;
+    world_start(&world, EMPTY_FOR_EVER);
+    assert_int_equal(sw_retrieve_stream(world.client, keys, 3, NULL, &sink, NULL, &error), SW_SHORT);
+    assert_non_null(strstr(error.message, "sent more than it was asked for"));
+    world_stop(&world);
+}
+
 /* ---- a node of this machine ---- */
 
 static bool take(size_t index, const void *value, size_t value_bytes, void *found_data)
@@ -266,15 +397,38 @@ static void test_an_etcd_that_says_nothing_is_left_at_once(void **state)
     world_stop(&world);
 }
 
+static void test_a_lease_is_given_back_at_another_endpoint_where_the_first_says_nothing(void **state)
+{
+    struct world silent = {.client = NULL}, good = {.client = NULL};
+    const struct sw_tls_files files = {0};
+    struct sw_etcd *etcd;
+    char endpoints[80];
+    (void)state;
+    world_start(&silent, SILENT);
+    world_start(&good, ONE_EMPTY);
+    snprintf(endpoints, sizeof(endpoints), "%s,%s", silent.address, good.address);
+    assert_int_equal(sw_etcd_new(endpoints, NULL, false, &files, &etcd, NULL), SW_OK);
+    sw_etcd_stop(etcd);
+    assert_int_equal(sw_etcd_revoke(etcd, 1, NULL), SW_OK);
+    assert_int_equal(atomic_load(&good.calls), 1);
+    sw_etcd_free(etcd);
+    world_stop(&good);
+    world_stop(&silent);
+}
+
 int main(void)
 {
     sw_process_tune();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_call_ends_by_its_deadline_and_by_a_stop_alone),
         cmocka_unit_test(test_discovery_takes_one_answer_and_no_more_nodes_than_it_may),
         cmocka_unit_test(test_discovery_ends_at_its_deadline_in_the_middle_of_a_question),
         cmocka_unit_test(test_discovery_is_cancelled_in_the_middle_of_a_question),
+        cmocka_unit_test(test_discovery_is_cancelled_while_nodes_are_asked_how_they_are),
+        cmocka_unit_test(test_a_retrieval_leaves_a_node_that_sends_messages_without_a_byte_for_ever),
         cmocka_unit_test(test_a_local_node_that_answers_no_key_is_given_up),
         cmocka_unit_test(test_an_etcd_that_says_nothing_is_left_at_once),
+        cmocka_unit_test(test_a_lease_is_given_back_at_another_endpoint_where_the_first_says_nothing),
     };
     return cmocka_run_group_tests_name("hostile answers", tests, NULL, NULL);
 }
