@@ -35,6 +35,7 @@ struct world {
     enum manner manner;
     struct sw_rpc_loop *loop;
     struct sw_rpc_server *server;
+    atomic_int port; /* the server's; calls may come before the start has returned */
     char address[32];
     struct sw_client *client; /* that knows the server as its only node */
     atomic_uint calls;
@@ -58,14 +59,15 @@ static void *start(struct sw_rpc_server_call *call, void *service)
 static struct sw_rpc_message *nodes_message(struct world *world, size_t count)
 {
     static unsigned told; /* loop thread only */
-    static char ids[TOLD_MAX][16];
+    static char ids[TOLD_MAX][16], address[32];
     Symwave__V1__NodeAddress nodes[TOLD_MAX], *pointers[TOLD_MAX];
     Symwave__V1__FindNodeResponse answer = SYMWAVE__V1__FIND_NODE_RESPONSE__INIT;
+    snprintf(address, sizeof(address), "127.0.0.1:%d", atomic_load(&world->port));
     for (size_t i = 0; i < count; i++) {
         nodes[i] = (Symwave__V1__NodeAddress)SYMWAVE__V1__NODE_ADDRESS__INIT;
         snprintf(ids[i], sizeof(ids[i]), "n%u", told++);
         nodes[i].id = ids[i];
-        nodes[i].address = world->address;
+        nodes[i].address = address;
         pointers[i] = &nodes[i];
     }
     answer.n_nodes = count;
@@ -131,6 +133,7 @@ static void world_start(struct world *world, enum manner manner)
     methods[count] = (struct sw_rpc_server_method){"/grpc.health.v1.Health/Check", false, &silent, world, false, 0};
     assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
     assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &options, &world->server, &port, NULL), SW_OK);
+    atomic_store(&world->port, port);
     snprintf(world->address, sizeof(world->address), "127.0.0.1:%d", port);
     assert_int_equal(sw_node_list_add(list, "seed", world->address, NULL), SW_OK);
     assert_int_equal(sw_client_open(NULL, list, &world->client, NULL), SW_OK);
