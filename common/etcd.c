@@ -43,8 +43,6 @@ struct sw_etcd {
     char *prefix, *prefix_end;
     struct stream *stream;
     struct sw_rpc_stop stop;
-    uint64_t until_us; /* what is under way ends then, at whatever endpoint it is; 0: it may take its time */
-    bool is_leaving;   /* revokes its lease: stop does not count */
 };
 
 /* ---- making ---- */
@@ -189,9 +187,17 @@ static bool take_answer(void *user_data, struct sw_rpc_message *message)
     return false;
 }
 
+/* What ends a call that does not end by itself. */
+struct patience {
+    uint64_t stall_us;        /* at one endpoint */
+    uint64_t until_us;        /* at all of them; 0: no end */
+    struct sw_rpc_stop *stop; /* NULL: none */
+};
+
 /* Asks one endpoint after the other; *answer is the caller's to free. */
-static enum sw_status ask(struct sw_etcd *etcd, const char *method, const ProtobufCMessage *request,
-                          const ProtobufCMessageDescriptor *type, ProtobufCMessage **answer, struct sw_error *error)
+static enum sw_status ask(struct sw_etcd *etcd, const struct patience *patience, const char *method,
+                          const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
+                          ProtobufCMessage **answer, struct sw_error *error)
 {
     enum sw_status status = SW_UNAVAILABLE;
     for (size_t i = 0; i < etcd->count; i++) {
@@ -206,9 +212,9 @@ static enum sw_status ask(struct sw_etcd *etcd, const char *method, const Protob
                                                    .request = packed,
                                                    .message = take_answer,
                                                    .user_data = &came,
-                                                   .stall_us = etcd->is_leaving ? LEAVE_STALL_US : STALL_US,
-                                                   .deadline_us = etcd->until_us,
-                                                   .stop = etcd->is_leaving ? NULL : &etcd->stop},
+                                                   .stall_us = patience->stall_us,
+                                                   .deadline_us = patience->until_us,
+                                                   .stop = patience->stop},
                              &cause);
         if (status == SW_OK && !came.message) {
             status = SW_PROTOCOL_ERROR;
@@ -282,6 +288,7 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
 {
     struct sw_node_list *list = sw_node_list_new();
     enum sw_status status = list ? SW_OK : sw_error_set(error, SW_NO_MEMORY, "no memory for a node list");
+    const struct patience patience = {STALL_US, sw_clock_us() + LIST_US, &etcd->stop};
     char *from = sw_strdup(etcd->prefix);
     size_t from_bytes = strlen(etcd->prefix);
     bool more = true;
@@ -290,15 +297,14 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
     *passed_over = 0;
     if (status == SW_OK && !from)
         status = sw_error_set(error, SW_NO_MEMORY, "no memory for a node list");
-    etcd->until_us = sw_clock_us() + LIST_US;
     while (status == SW_OK && more) {
         Symwave__Etcd__RangeRequest request = SYMWAVE__ETCD__RANGE_REQUEST__INIT;
         ProtobufCMessage *answer = NULL;
         request.key = (ProtobufCBinaryData){.len = from_bytes, .data = (uint8_t *)from};
         request.range_end = data_of(etcd->prefix_end);
         request.limit = RANGE_MAX;
-        status = ask(etcd, "/etcdserverpb.KV/Range", &request.base, &symwave__etcd__range_response__descriptor, &answer,
-                     error);
+        status = ask(etcd, &patience, "/etcdserverpb.KV/Range", &request.base,
+                     &symwave__etcd__range_response__descriptor, &answer, error);
         if (status != SW_OK)
             break;
         const Symwave__Etcd__RangeResponse *range = (const Symwave__Etcd__RangeResponse *)answer;
@@ -319,7 +325,6 @@ enum sw_status sw_etcd_list(struct sw_etcd *etcd, struct sw_node_list **out, int
                          : status == SW_PROTOCOL_ERROR ? "etcd gives keys that are not in order"
                                                        : "there are more than a million keys under the prefix");
     }
-    etcd->until_us = 0;
     sw_free(from);
     if (status == SW_OK)
         *out = list;
@@ -431,8 +436,8 @@ static enum sw_status put(struct sw_etcd *etcd, const char *id, const char *addr
     request.key = data_of(key);
     request.value = data_of(address);
     request.lease = lease;
-    enum sw_status status =
-        ask(etcd, "/etcdserverpb.KV/Put", &request.base, &symwave__etcd__put_response__descriptor, &answer, error);
+    enum sw_status status = ask(etcd, &(struct patience){STALL_US, 0, &etcd->stop}, "/etcdserverpb.KV/Put",
+                                &request.base, &symwave__etcd__put_response__descriptor, &answer, error);
     if (status == SW_OK)
         protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     sw_free(key);
@@ -445,8 +450,8 @@ enum sw_status sw_etcd_register(struct sw_etcd *etcd, const char *id, const char
     Symwave__Etcd__LeaseGrantRequest request = SYMWAVE__ETCD__LEASE_GRANT_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
     request.ttl = ttl_s;
-    enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseGrant", &request.base,
-                                &symwave__etcd__lease_grant_response__descriptor, &answer, error);
+    enum sw_status status = ask(etcd, &(struct patience){STALL_US, 0, &etcd->stop}, "/etcdserverpb.Lease/LeaseGrant",
+                                &request.base, &symwave__etcd__lease_grant_response__descriptor, &answer, error);
     if (status != SW_OK)
         return status;
     const Symwave__Etcd__LeaseGrantResponse *granted = (const Symwave__Etcd__LeaseGrantResponse *)answer;
@@ -464,8 +469,9 @@ enum sw_status sw_etcd_keep_alive(struct sw_etcd *etcd, int64_t lease, struct sw
     Symwave__Etcd__LeaseKeepAliveRequest request = SYMWAVE__ETCD__LEASE_KEEP_ALIVE_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
     request.id = lease;
-    enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseKeepAlive", &request.base,
-                                &symwave__etcd__lease_keep_alive_response__descriptor, &answer, error);
+    enum sw_status status =
+        ask(etcd, &(struct patience){STALL_US, 0, &etcd->stop}, "/etcdserverpb.Lease/LeaseKeepAlive", &request.base,
+            &symwave__etcd__lease_keep_alive_response__descriptor, &answer, error);
     if (status != SW_OK)
         return status;
     if (((const Symwave__Etcd__LeaseKeepAliveResponse *)answer)->ttl <= 0)
@@ -479,12 +485,9 @@ enum sw_status sw_etcd_revoke(struct sw_etcd *etcd, int64_t lease, struct sw_err
     Symwave__Etcd__LeaseRevokeRequest request = SYMWAVE__ETCD__LEASE_REVOKE_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
     request.id = lease;
-    etcd->until_us = sw_clock_us() + LEAVE_US;
-    etcd->is_leaving = true;
-    enum sw_status status = ask(etcd, "/etcdserverpb.Lease/LeaseRevoke", &request.base,
+    const struct patience patience = {LEAVE_STALL_US, sw_clock_us() + LEAVE_US, NULL};
+    enum sw_status status = ask(etcd, &patience, "/etcdserverpb.Lease/LeaseRevoke", &request.base,
                                 &symwave__etcd__lease_revoke_response__descriptor, &answer, error);
-    etcd->until_us = 0;
-    etcd->is_leaving = false;
     if (status == SW_OK)
         protobuf_c_message_free_unpacked(answer, &sw_protobuf_allocator);
     return status;

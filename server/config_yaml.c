@@ -41,14 +41,6 @@ static SW_PRINTF(3, 4) enum sw_status refuse(struct walk *walk, const yaml_mark_
                         mark->column + 1, text);
 }
 
-static const struct config_key *find_key(const char *name)
-{
-    for (size_t i = 0; i < sw_config_key_count; i++)
-        if (strcmp(sw_config_keys[i].name, name) == 0)
-            return &sw_config_keys[i];
-    return NULL;
-}
-
 /* How many letters must be added, left out or changed to make one name of the other. */
 static size_t distance(const char *a, const char *b)
 {
@@ -87,7 +79,7 @@ static const char *nearest_name(const char *name)
 static enum sw_status walk_key(struct walk *walk, const yaml_event_t *event)
 {
     const char *name = (const char *)event->data.scalar.value;
-    walk->key = find_key(name);
+    walk->key = sw_config_key(name);
     if (!walk->key) {
         const char *nearest = nearest_name(name);
         return refuse(walk, &event->start_mark, "there is no key \"%.60s\"; %s%s%s", name,

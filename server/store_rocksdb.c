@@ -242,8 +242,9 @@ static bool log_has_failed(struct rocksdb_store *self)
  * the process then. Until a write succeeds, which RocksDB lets happen with a new log only, nothing is durable; an empty
  * one is tried here, so that whoever only syncs learns that the log is well again.
  *
- * Writes are not held up while the disk syncs. One that fails between the look at the log and RocksDB's own, a few
- * microseconds later, still ends the process: nothing that was acknowledged is lost by it.
+ * A sync waits for the writes that are under way; writes are not held up while the disk syncs. One that fails between
+ * the look at the log and RocksDB's own, a few microseconds later, still ends the process: nothing that was
+ * acknowledged is lost by it.
  */
 static enum sw_status sync_log(struct rocksdb_store *self, struct sw_error *error)
 {

@@ -66,12 +66,13 @@ static bool ask(struct asked *asked, const char *method, struct sw_rpc_message *
     uint64_t left_us = deadline_us > asked->sent_us ? deadline_us - asked->sent_us : 0;
     pthread_mutex_lock(&asked->inquiry->lock); /* its end may come before it is known here */
     struct sw_rpc_client_call *call = sw_rpc_client_start(channel, method, request, left_us, handler, asked);
-    if (call && asked->inquiry->cancelled)
-        sw_rpc_client_cancel(call);
-    if (call && asked->call)
-        sw_rpc_client_release(asked->call); /* the one before, which is over */
-    if (call)
+    if (call) {
+        if (asked->inquiry->cancelled)
+            sw_rpc_client_cancel(call);
+        if (asked->call)
+            sw_rpc_client_release(asked->call); /* the one before, which is over */
         asked->call = call;
+    }
     pthread_mutex_unlock(&asked->inquiry->lock);
     return call != NULL;
 }

@@ -410,8 +410,9 @@ struct sw_etcd_options {
  * The same by etcd (3.4 or later, its v3 gRPC API): nodes are the keys of a prefix, the prefix and a node's id, each
  * with the node's address as its value; symwaved puts one there by itself, under a lease (--etcd-endpoints). The list
  * is read now, and again when etcd tells of a change, no more than five times a second. While etcd cannot be reached,
- * and while there is no node at all, the list stays as it was, which is told once. SW_INVALID_ARGUMENT, SW_NOT_FOUND
- * (there is no node), and what connecting returns.
+ * and while there is no node at all, the list stays as it was, which is told once. Blocks until the first list is
+ * there, a minute at most. SW_INVALID_ARGUMENT, SW_NOT_FOUND (there is no node), SW_DEADLINE_EXCEEDED, and what
+ * connecting returns.
  */
 SW_PUBLIC enum sw_status sw_node_watch_etcd(struct sw_client *client, const struct sw_etcd_options *options,
                                             sw_node_watch_fn told, void *told_data, struct sw_node_watch **watch,

@@ -3,6 +3,7 @@
  * real gRPC: messages without end, none, or too much in one. Whatever comes, the call ends, and with its reason. Most
  * of these tests hang where that fails.
  */
+#include "client/io/test/one_node.h"
 #include "common/clock.h"
 #include "common/etcd.h"
 #include "common/rpc_wait.h"
@@ -33,11 +34,7 @@ enum manner {
 
 struct world {
     enum manner manner;
-    struct sw_rpc_loop *loop;
-    struct sw_rpc_server *server;
-    atomic_int port; /* the server's; calls may come before the start has returned */
-    char address[32];
-    struct sw_client *client; /* that knows the server as its only node */
+    struct one_node node;
     atomic_uint calls;
     atomic_uint checks; /* of its health, which get no answer */
 };
@@ -62,7 +59,7 @@ static struct sw_rpc_message *nodes_message(struct world *world, size_t count)
     static char ids[TOLD_MAX][16], address[32];
     Symwave__V1__NodeAddress nodes[TOLD_MAX], *pointers[TOLD_MAX];
     Symwave__V1__FindNodeResponse answer = SYMWAVE__V1__FIND_NODE_RESPONSE__INIT;
-    snprintf(address, sizeof(address), "127.0.0.1:%d", atomic_load(&world->port));
+    snprintf(address, sizeof(address), "127.0.0.1:%d", atomic_load(&world->node.port));
     for (size_t i = 0; i < count; i++) {
         nodes[i] = (Symwave__V1__NodeAddress)SYMWAVE__V1__NODE_ADDRESS__INIT;
         snprintf(ids[i], sizeof(ids[i]), "n%u", told++);
@@ -124,28 +121,11 @@ static void world_start(struct world *world, enum manner manner)
                                         "/etcdserverpb.Lease/LeaseGrant", "/etcdserverpb.Lease/LeaseRevoke"};
     const size_t count = sizeof(paths) / sizeof(paths[0]);
     struct sw_rpc_server_method methods[sizeof(paths) / sizeof(paths[0]) + 1];
-    const struct sw_rpc_server_options options = {.methods = methods, .method_count = count + 1};
-    struct sw_node_list *list = sw_node_list_new();
-    int port;
     world->manner = manner;
     for (size_t i = 0; i < count; i++)
         methods[i] = (struct sw_rpc_server_method){paths[i], false, &handler, world, false, 0};
     methods[count] = (struct sw_rpc_server_method){"/grpc.health.v1.Health/Check", false, &silent, world, false, 0};
-    assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
-    assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &options, &world->server, &port, NULL), SW_OK);
-    atomic_store(&world->port, port);
-    snprintf(world->address, sizeof(world->address), "127.0.0.1:%d", port);
-    assert_int_equal(sw_node_list_add(list, "seed", world->address, NULL), SW_OK);
-    assert_int_equal(sw_client_open(NULL, list, &world->client, NULL), SW_OK);
-    sw_node_list_free(list);
-}
-
-static void world_stop(struct world *world)
-{
-    sw_client_close(world->client);
-    sw_rpc_server_stop(world->server, 0);
-    sw_rpc_server_free(world->server);
-    sw_rpc_loop_free(world->loop);
+    one_node_start(&world->node, methods, count + 1, NULL);
 }
 
 static void wait_for_call(struct world *world)
@@ -167,7 +147,7 @@ static bool take_all(void *user_data, struct sw_rpc_message *message)
 static enum sw_status wait_patiently(struct world *world, uint64_t deadline_us, struct sw_rpc_stop *stop)
 {
     struct sw_rpc_channel *channel =
-        sw_rpc_channel_new(world->loop, world->address, &(struct sw_rpc_channel_options){0});
+        sw_rpc_channel_new(world->node.loop, world->node.address, &(struct sw_rpc_channel_options){0});
     const enum sw_status status = sw_rpc_wait(channel,
                                               &(struct sw_rpc_wait){.method = "/symwave.v1.SymbolStore/FindNode",
                                                                     .request = sw_rpc_message_new(),
@@ -197,7 +177,7 @@ static void test_a_call_ends_by_its_deadline_and_by_a_stop_alone(void **state)
 {
     (void)state;
     for (enum manner manner = EMPTY_FOR_EVER; manner <= SILENT; manner += SILENT) {
-        struct world world = {.client = NULL};
+        struct world world = {.node.client = NULL};
         struct patient patient = {.world = &world, .stop = SW_RPC_STOP_INITIALIZER};
         pthread_t thread;
         world_start(&world, manner);
@@ -211,7 +191,7 @@ static void test_a_call_ends_by_its_deadline_and_by_a_stop_alone(void **state)
         assert_int_equal(patient.status, SW_CANCELLED);
         be_patient(&patient); /* stopped before it begins */
         assert_int_equal(patient.status, SW_CANCELLED);
-        world_stop(&world);
+        one_node_stop(&world.node);
     }
 }
 
@@ -228,28 +208,28 @@ static void test_discovery_takes_one_answer_and_no_more_nodes_than_it_may(void *
                  {MANY_NODES, SW_RESOURCE_EXHAUSTED, "there are more than 20 nodes (nodes_max)"}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct world world = {.client = NULL};
+        struct world world = {.node.client = NULL};
         world_start(&world, cases[i].manner);
         const struct sw_discover_options options = {.size = sizeof(options), .nodes_max = 20};
         struct sw_node_list *found;
         struct sw_error error = {0};
-        assert_int_equal(sw_client_discover(world.client, &options, &found, &error), cases[i].status);
+        assert_int_equal(sw_client_discover(world.node.client, &options, &found, &error), cases[i].status);
         assert_null(found);
         assert_non_null(strstr(error.message, cases[i].text));
-        world_stop(&world);
+        one_node_stop(&world.node);
     }
 }
 
 static void test_discovery_ends_at_its_deadline_in_the_middle_of_a_question(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     const struct sw_discover_options options = {.size = sizeof(options), .timeout_ms = 200};
     struct sw_node_list *found;
     (void)state;
     world_start(&world, SILENT);
-    assert_int_equal(sw_client_discover(world.client, &options, &found, NULL), SW_DEADLINE_EXCEEDED);
+    assert_int_equal(sw_client_discover(world.node.client, &options, &found, NULL), SW_DEADLINE_EXCEEDED);
     assert_null(found);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 struct discovery {
@@ -262,14 +242,14 @@ static void *discover(void *arg)
 {
     struct discovery *self = arg;
     struct sw_node_list *found;
-    self->status = sw_client_discover(self->world->client, &self->options, &found, NULL);
+    self->status = sw_client_discover(self->world->node.client, &self->options, &found, NULL);
     sw_node_list_free(found);
     return NULL;
 }
 
 static void test_discovery_is_cancelled_in_the_middle_of_a_question(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     struct sw_cancel *cancel = sw_cancel_new();
     struct discovery self = {.world = &world, .options = {.size = sizeof(self.options), .cancel = cancel}};
     pthread_t thread;
@@ -283,7 +263,7 @@ static void test_discovery_is_cancelled_in_the_middle_of_a_question(void **state
     discover(&self); /* fired before it begins */
     assert_int_equal(self.status, SW_CANCELLED);
     sw_cancel_free(cancel);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* How nodes are is asked in the course of a discovery too: the one that it finds says nothing, and then it is
@@ -297,7 +277,7 @@ static bool any(const struct sw_node_status *status, void *user_data)
 
 static void test_discovery_is_cancelled_while_nodes_are_asked_how_they_are(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     struct sw_cancel *cancel = sw_cancel_new();
     struct discovery self = {
         .world = &world,
@@ -312,7 +292,7 @@ static void test_discovery_is_cancelled_while_nodes_are_asked_how_they_are(void 
     pthread_join(thread, NULL);
     assert_int_equal(self.status, SW_CANCELLED);
     sw_cancel_free(cancel);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* ---- a retrieval ---- */
@@ -327,15 +307,15 @@ static enum sw_status drop(const struct sw_symbol *symbol, struct sw_error *erro
 
 static void test_a_retrieval_leaves_a_node_that_sends_messages_without_a_byte_for_ever(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     const struct sw_key keys[3] = {{{1}}, {{2}}, {{3}}};
     const struct sw_sink sink = {.take = drop};
     struct sw_error error = {0};
     (void)state;
     world_start(&world, EMPTY_FOR_EVER);
-    assert_int_equal(sw_retrieve_stream(world.client, keys, 3, NULL, &sink, NULL, &error), SW_SHORT);
+    assert_int_equal(sw_retrieve_stream(world.node.client, keys, 3, NULL, &sink, NULL, &error), SW_SHORT);
     assert_non_null(strstr(error.message, "sent more than it was asked for"));
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* ---- a node of this machine ---- */
@@ -351,18 +331,18 @@ static bool take(size_t index, const void *value, size_t value_bytes, void *foun
 
 static void test_a_local_node_that_answers_no_key_is_given_up(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     struct sw_node_store *store;
     struct sw_error error = {0};
     const struct sw_key keys[3] = {{{1}}, {{2}}, {{3}}};
     (void)state;
     world_start(&world, EMPTY_FOR_EVER);
-    assert_int_equal(sw_node_store_open(world.address, NULL, &store, NULL), SW_OK);
+    assert_int_equal(sw_node_store_open(world.node.address, NULL, &store, NULL), SW_OK);
     const struct sw_local_store local = sw_node_store_as_local_store(store);
     assert_int_equal(local.get_batch(keys, 3, take, NULL, &error, local.user_data), SW_PROTOCOL_ERROR);
     assert_non_null(strstr(error.message, "answers no key"));
     sw_node_store_close(store);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* ---- etcd ---- */
@@ -382,13 +362,13 @@ static void *do_register(void *arg)
 
 static void test_an_etcd_that_says_nothing_is_left_at_once(void **state)
 {
-    struct world world = {.client = NULL};
+    struct world world = {.node.client = NULL};
     struct registering self = {0};
     const struct sw_tls_files files = {0};
     pthread_t thread;
     (void)state;
     world_start(&world, SILENT);
-    assert_int_equal(sw_etcd_new(world.address, NULL, false, &files, &self.etcd, NULL), SW_OK);
+    assert_int_equal(sw_etcd_new(world.node.address, NULL, false, &files, &self.etcd, NULL), SW_OK);
     assert_int_equal(sw_thread_start(&thread, "register", do_register, &self), 0);
     wait_for_call(&world);
     sw_etcd_stop(self.etcd);
@@ -397,26 +377,26 @@ static void test_an_etcd_that_says_nothing_is_left_at_once(void **state)
     do_register(&self); /* nothing is begun any more */
     assert_int_equal(self.status, SW_CANCELLED);
     sw_etcd_free(self.etcd);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 static void test_a_lease_is_given_back_at_another_endpoint_where_the_first_says_nothing(void **state)
 {
-    struct world silent = {.client = NULL}, good = {.client = NULL};
+    struct world silent = {.node.client = NULL}, good = {.node.client = NULL};
     const struct sw_tls_files files = {0};
     struct sw_etcd *etcd;
     char endpoints[80];
     (void)state;
     world_start(&silent, SILENT);
     world_start(&good, ONE_EMPTY);
-    snprintf(endpoints, sizeof(endpoints), "%s,%s", silent.address, good.address);
+    snprintf(endpoints, sizeof(endpoints), "%s,%s", silent.node.address, good.node.address);
     assert_int_equal(sw_etcd_new(endpoints, NULL, false, &files, &etcd, NULL), SW_OK);
     sw_etcd_stop(etcd);
     assert_int_equal(sw_etcd_revoke(etcd, 1, NULL), SW_OK);
     assert_int_equal(atomic_load(&good.calls), 1);
     sw_etcd_free(etcd);
-    world_stop(&good);
-    world_stop(&silent);
+    one_node_stop(&good.node);
+    one_node_stop(&silent.node);
 }
 
 int main(void)

@@ -2,9 +2,9 @@
  * The SDK when something stands still: a node, a connection, a sink, a source. Whatever it is, what does not depend on
  * it goes on, and calls end when they were told to. Each test hangs, or passes its deadline by far, where that fails.
  */
+#include "client/io/test/one_node.h"
 #include "common/blake3.h"
 #include "common/clock.h"
-#include "common/rpc.h"
 #include "common/wire.h"
 #include "symwave/symwave.h"
 #include "symwave/v1/symbol_store.pb-c.h"
@@ -33,9 +33,7 @@ static struct sw_key keys[VALUES];
 /* ---- a node that stops when it is told to ---- */
 
 struct world {
-    struct sw_rpc_loop *loop;
-    struct sw_rpc_server *server;
-    struct sw_client *client;
+    struct one_node node;
     size_t freeze_after; /* symbols in all, after which nothing comes any more; 0: never */
     size_t sent;         /* loop thread only */
     bool is_silent;      /* health and GetNodeInfo: answers nothing */
@@ -170,26 +168,7 @@ static void world_start(struct world *world, struct sw_client_options options)
         {.path = "/grpc.health.v1.Health/Check", .handler = &question, .service = world},
         {.path = "/symwave.v1.SymbolStore/GetNodeInfo", .handler = &question, .service = world},
     };
-    const struct sw_rpc_server_options server_options = {.methods = methods, .method_count = 4};
-    struct sw_node_list *list = sw_node_list_new();
-    char address[32];
-    int port;
-    assert_int_equal(sw_rpc_loop_new(&world->loop, NULL), SW_OK);
-    assert_int_equal(sw_rpc_server_new(world->loop, "127.0.0.1:0", &server_options, &world->server, &port, NULL),
-                     SW_OK);
-    snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-    assert_int_equal(sw_node_list_add(list, "n0", address, NULL), SW_OK);
-    options.size = sizeof(options);
-    assert_int_equal(sw_client_open(&options, list, &world->client, NULL), SW_OK);
-    sw_node_list_free(list);
-}
-
-static void world_stop(struct world *world)
-{
-    sw_client_close(world->client);
-    sw_rpc_server_stop(world->server, 0);
-    sw_rpc_server_free(world->server);
-    sw_rpc_loop_free(world->loop);
+    one_node_start(&world->node, methods, sizeof(methods) / sizeof(methods[0]), &options);
 }
 
 /* ---- retrievals ---- */
@@ -214,8 +193,8 @@ static void test_a_node_that_freezes_while_its_symbols_are_hashed_is_given_up(vo
         const struct sw_retrieve_options options = {.size = sizeof(options), .deadline_ms = 20000};
         world_start(&world, (struct sw_client_options){
                                 .budget_bytes = 64u << 20, .requests_max = 1, .stall_timeout_ms = stalls_ms[i]});
-        assert_int_equal(sw_retrieve_stream(world.client, keys, VALUES, &options, &sink, NULL, NULL), SW_SHORT);
-        world_stop(&world);
+        assert_int_equal(sw_retrieve_stream(world.node.client, keys, VALUES, &options, &sink, NULL, NULL), SW_SHORT);
+        one_node_stop(&world.node);
     }
 }
 
@@ -237,7 +216,7 @@ static void *retrieve_into_gate(void *arg)
 {
     struct gate *gate = arg;
     const struct sw_sink sink = {.take = wait_at_gate, .user_data = gate};
-    assert_int_equal(sw_retrieve_stream(gate->world->client, keys, 1, NULL, &sink, NULL, NULL), SW_OK);
+    assert_int_equal(sw_retrieve_stream(gate->world->node.client, keys, 1, NULL, &sink, NULL, NULL), SW_OK);
     return NULL;
 }
 
@@ -254,12 +233,12 @@ static void test_sinks_that_block_hold_up_no_other_retrieval(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, retrieve_into_gate, &gate), 0);
     usleep(200000); /* the symbols are with their sinks by now, or the test proves less */
-    assert_int_equal(sw_retrieve_stream(world.client, keys, 8, &options, &sink, NULL, NULL), SW_OK);
+    assert_int_equal(sw_retrieve_stream(world.node.client, keys, 8, &options, &sink, NULL, NULL), SW_OK);
     assert_int_equal(taken, 8);
     gate.open = true;
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* ---- stores ---- */
@@ -285,7 +264,8 @@ static enum sw_status give_then_pause(struct sw_value *value, struct sw_error *e
 static void *store_and_pause(void *arg)
 {
     struct pausing *pausing = arg;
-    assert_int_equal(sw_store_stream(pausing->gate->world->client, give_then_pause, pausing, NULL, NULL, NULL), SW_OK);
+    assert_int_equal(sw_store_stream(pausing->gate->world->node.client, give_then_pause, pausing, NULL, NULL, NULL),
+                     SW_OK);
     return NULL;
 }
 
@@ -306,12 +286,12 @@ static void test_sources_that_pause_leave_the_budget_to_others(void **state)
     usleep(100000);
     const struct sw_value big = {.bytes = values, .bytes_count = 5 * VALUE_BYTES};
     const struct sw_store_options store_options = {.size = sizeof(store_options), .deadline_ms = 20000};
-    assert_int_equal(sw_store(world.client, &big, 1, &store_options, NULL, NULL), SW_OK);
-    assert_int_equal(sw_retrieve_stream(world.client, keys, 8, &options, &sink, NULL, NULL), SW_OK);
+    assert_int_equal(sw_store(world.node.client, &big, 1, &store_options, NULL, NULL), SW_OK);
+    assert_int_equal(sw_retrieve_stream(world.node.client, keys, 8, &options, &sink, NULL, NULL), SW_OK);
     gate.open = true;
     for (size_t i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
-    world_stop(&world);
+    one_node_stop(&world.node);
 }
 
 /* A node that lets its peers send as much as they please, and reads no more than the first bytes. */
@@ -378,12 +358,12 @@ static void test_a_node_that_says_nothing_is_not_reached_and_has_an_error(void *
         struct sw_node_status **statuses;
         size_t status_count;
         world_start(&world, (struct sw_client_options){.workers = 1});
-        assert_int_equal(sw_client_node_statuses(world.client, 300, &statuses, &status_count, NULL), SW_OK);
+        assert_int_equal(sw_client_node_statuses(world.node.client, 300, &statuses, &status_count, NULL), SW_OK);
         assert_int_equal(status_count, 1);
         assert_false(statuses[0]->reached);
         assert_true(strlen(statuses[0]->error) > 0);
         sw_free(statuses);
-        world_stop(&world);
+        one_node_stop(&world.node);
     }
 }
 
