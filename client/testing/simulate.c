@@ -104,17 +104,17 @@ enum sw_status sw_test_simulate(const struct sw_test_network *network, FILE *tol
     const struct sim_options options = options_of(&copy, script, told);
     const struct sim_result ran = sim_run(&options);
     free(script);
-    const struct sw_test_network_result now = {
-        .status = ran.status,
-        .elapsed_us = ran.end_us,
-        .found = ran.delivered,
-        .keys_asked = ran.keys_sent,
-        .requests = ran.stats.requests,
-        .requests_failed = ran.stats.requests_failed,
-        .bytes_sent = ran.wire_bytes,
-        .hedges = ran.keys_hedged,
-        .waves = ran.stats.wave_count,
-    };
+    struct sw_test_network_result now;
+    memset(&now, 0, sizeof(now)); /* between the fields too: callers compare results as bytes */
+    now.status = ran.status;
+    now.elapsed_us = ran.end_us;
+    now.found = ran.delivered;
+    now.keys_asked = ran.keys_sent;
+    now.requests = ran.stats.requests;
+    now.requests_failed = ran.stats.requests_failed;
+    now.bytes_sent = ran.wire_bytes;
+    now.hedges = ran.keys_hedged;
+    now.waves = ran.stats.wave_count;
     memset(result, 0, result_bytes);
     memcpy(result, &now, result_bytes < sizeof(now) ? result_bytes : sizeof(now));
     return SW_OK;

@@ -362,7 +362,8 @@ struct sw_discover_options {
  * frees *found; it is NULL where this fails.
  *
  * SW_NOT_FOUND: no seed knows anybody, or nobody is eligible; SW_UNAVAILABLE: no seed could be asked;
- * SW_DEADLINE_EXCEEDED, SW_CANCELLED, SW_RESOURCE_EXHAUSTED (more than nodes_max), SW_NO_MEMORY.
+ * SW_DEADLINE_EXCEEDED, SW_CANCELLED (fired before or meanwhile), SW_RESOURCE_EXHAUSTED (more than nodes_max),
+ * SW_NO_MEMORY.
  */
 SW_PUBLIC enum sw_status sw_client_discover(struct sw_client *client, const struct sw_discover_options *options,
                                             struct sw_node_list **found, struct sw_error *error);

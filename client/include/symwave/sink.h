@@ -48,9 +48,10 @@ struct sw_local_store {
 };
 
 /*
- * A node beside the program as a local store: a symwaved of this machine, by its Unix socket or on loopback, whose role
- * "read" is open. It is asked by RetrieveBatch, for no more than 8 MiB at a time, which are in memory besides the
- * client's budget. May serve several retrievals at once.
+ * A node beside the program as a local store: a symwaved of this machine, by the socket admin.sock in its data folder,
+ * which only the node's user may open, or on loopback, where its role "read" must be open. It is asked by
+ * RetrieveBatch, for no more than 8 MiB at a time, which are in memory besides the client's budget. May serve several
+ * retrievals at once.
  */
 struct sw_node_store;
 
@@ -70,9 +71,9 @@ struct sw_node_store_options {
 
 /*
  * Opens one at "unix:/path" or a loopback address; options may be NULL. Connects when it is asked first: a node that is
- * not there is a store that fails, and retrievals go on without it. The caller closes it after the last retrieval that
- * uses it. SW_INVALID_ARGUMENT (an option out of bounds, an address of another machine), SW_NO_MEMORY, SW_IO_ERROR (no
- * thread).
+ * not there is a store that fails, and retrievals go on without it, which only the log and found_local 0 tell. The
+ * caller closes it after the last retrieval that uses it. SW_INVALID_ARGUMENT (an option out of bounds, an address of
+ * another machine), SW_NO_MEMORY, SW_IO_ERROR (no thread).
  */
 SW_PUBLIC enum sw_status sw_node_store_open(const char *address, const struct sw_node_store_options *options,
                                             struct sw_node_store **store, struct sw_error *error);

@@ -60,7 +60,7 @@ struct sw_test_script {
     uint32_t after_answers;    /* the first so many keys of each request are answered honestly all the same */
     uint32_t latency_ms;       /* before the first answer to a request */
     uint64_t bytes_per_second; /* of values, each request by itself; 0: as fast as it goes */
-    enum sw_status status;     /* of SW_TEST_FAILS; SW_OK stands for SW_UNAVAILABLE */
+    enum sw_status status;     /* of SW_TEST_FAILS, as symwaved would tell it by gRPC; SW_OK: SW_UNAVAILABLE */
     uint32_t pushback_ms;      /* told with it: to be left alone for so long; 0: nothing is told */
     bool read_only;            /* stores are refused (replicas_refused), and it says that it is not writable */
 };
@@ -182,8 +182,9 @@ struct sw_test_network_result {
 
 /*
  * Runs it to its end. told, which may be NULL, gets a line of text for each thing that happens, with its time in
- * milliseconds. result_bytes is sizeof(struct sw_test_network_result). SW_INVALID_ARGUMENT where the description is
- * not one. Without memory, or where the engine breaks a promise of its own, the process ends with a message.
+ * milliseconds. The same description gives the same result, byte for byte, and the same text. result_bytes is
+ * sizeof(struct sw_test_network_result). SW_INVALID_ARGUMENT where the description is not one. Without memory, or where
+ * the engine breaks a promise of its own, the process ends with a message.
  */
 SW_PUBLIC enum sw_status sw_test_simulate(const struct sw_test_network *network, FILE *told,
                                           struct sw_test_network_result *result, size_t result_bytes,

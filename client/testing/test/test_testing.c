@@ -308,6 +308,14 @@ static void test_a_latency_of_minutes_is_over_when_the_test_says_so(void **state
 
 /* ---- a simulated network ---- */
 
+/* Leaves some bytes where the frames of the next call will be. */
+__attribute__((noinline)) static void leave_on_the_stack(int byte)
+{
+    volatile unsigned char bytes[8192];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)byte;
+}
+
 static struct sw_test_network_result simulate(struct sw_test_network_node *nodes, uint32_t count, uint64_t seed,
                                               FILE *told)
 {
@@ -318,8 +326,12 @@ static struct sw_test_network_result simulate(struct sw_test_network_node *nodes
                                             .required = 2000,
                                             .jitter_per_cent = 10,
                                             .seed = seed};
-    struct sw_test_network_result result;
+    struct sw_test_network_result result, again;
+    leave_on_the_stack(0x55);
     assert_int_equal(sw_test_simulate(&network, told, &result, sizeof(result), NULL), SW_OK);
+    leave_on_the_stack(0xaa);
+    assert_int_equal(sw_test_simulate(&network, NULL, &again, sizeof(again), NULL), SW_OK);
+    assert_memory_equal(&result, &again, sizeof(result));
     return result;
 }
 
