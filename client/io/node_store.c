@@ -6,6 +6,7 @@
 #include "common/rpc_wait.h"
 #include "common/wire.h"
 #include <string.h>
+#include <sys/un.h>
 
 /* Asked for at a time: what comes waits in memory until the sink has taken it. */
 #define BATCH_BYTES ((uint64_t)8 << 20)
@@ -166,6 +167,10 @@ static enum sw_status check(const char *address, const struct sw_node_store_opti
     if (!address || !sw_address_is_local(address))
         return sw_error_set(error, SW_INVALID_ARGUMENT, "%.200s is no address of this machine",
                             address ? address : "NULL");
+    const size_t path_bytes = sw_address_is_unix(address) ? strlen(address) - strlen("unix:") : 1;
+    if (path_bytes == 0 || path_bytes >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return sw_error_set(error, SW_INVALID_ARGUMENT, "%.200s: the path of a socket has 1 to %zu bytes, not %zu",
+                            address, sizeof(((struct sockaddr_un *)0)->sun_path) - 1, path_bytes);
     if (options->keys_max > KEYS_MAX_BOUND)
         return sw_error_set(error, SW_INVALID_ARGUMENT, "keys_max is %u, and may be 1 to %u", options->keys_max,
                             KEYS_MAX_BOUND);

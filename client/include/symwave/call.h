@@ -7,7 +7,9 @@
  *
  * The call's own callbacks (sink, source, progress, ...) run on the call's thread, one at a time. With options.dispatch
  * they run inside of sw_call_dispatch instead, on the thread of whoever calls it, so that a program with one loop needs
- * no lock of its own: the call waits meanwhile.
+ * no lock of its own: the call waits meanwhile. A local store is such a callback: a ready one (sw_node_store, a folder,
+ * RocksDB) waits for its node or its disk there, in that loop, so that a program which must not wait leaves dispatch
+ * off.
  *
  * Each call has a thread and a descriptor, and whatever memory the blocking form takes; all share the client's budget.
  * Signals of the process are not handled on such a thread. All functions may be called from any thread.

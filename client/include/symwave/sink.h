@@ -70,10 +70,10 @@ struct sw_node_store_options {
     }
 
 /*
- * Opens one at "unix:/path" or a loopback address; options may be NULL. Connects when it is asked first: a node that is
- * not there is a store that fails, and retrievals go on without it, which only the log and found_local 0 tell. The
- * caller closes it after the last retrieval that uses it. SW_INVALID_ARGUMENT (an option out of bounds, an address of
- * another machine), SW_NO_MEMORY, SW_IO_ERROR (no thread).
+ * Opens one at "unix:PATH", of up to 107 bytes, or a loopback address; options may be NULL. Connects when it is asked
+ * first: a node that is not there is a store that fails, and retrievals go on without it, which only the log and
+ * found_local 0 tell. The caller closes it after the last retrieval that uses it. SW_INVALID_ARGUMENT (an option out of
+ * bounds, an address of another machine), SW_NO_MEMORY, SW_IO_ERROR (no thread).
  */
 SW_PUBLIC enum sw_status sw_node_store_open(const char *address, const struct sw_node_store_options *options,
                                             struct sw_node_store **store, struct sw_error *error);

@@ -50,9 +50,11 @@ enum sw_test_manner {
 };
 
 /*
- * How a node behaves. All zero: at once, and honestly. Of stores only latency_ms, read_only, SW_TEST_SILENT and
- * SW_TEST_FAILS count; one that fails keeps nothing, one that is silent keeps it. Set size to sizeof(struct
- * sw_test_script).
+ * How a node behaves; the report of a retrieval counts such a node's answers as `corrupt` (SW_TEST_BAD_BYTES,
+ * WRONG_KEY, EMPTY and TRUNCATED, with a proof of each; DUPLICATES, UNASKED, CORRUPT) or `missing` (LACKS, ENDS), or
+ * its requests as failed (GARBAGE, OVERSIZED, FAILS; SILENT once it is given up); that of a store its replicas as
+ * failed. All zero: at once, and honestly. Of stores only latency_ms, read_only, SW_TEST_SILENT and SW_TEST_FAILS
+ * count; one that fails keeps nothing, one that is silent keeps it. Set size to sizeof(struct sw_test_script).
  */
 struct sw_test_script {
     size_t size;

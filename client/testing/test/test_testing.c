@@ -157,6 +157,41 @@ static void test_no_manner_of_a_few_nodes_hurts(void **state)
         }
 }
 
+/* What a report counts at two nodes of one manner. No time passes, so that nobody else is asked instead. */
+static void test_a_report_tells_the_manner_of_a_node(void **state)
+{
+    static const char counted[] = {
+        [SW_TEST_HONEST] = 'f',     [SW_TEST_BAD_BYTES] = 'c', [SW_TEST_WRONG_KEY] = 'c', [SW_TEST_EMPTY] = 'c',
+        [SW_TEST_DUPLICATES] = 'c', [SW_TEST_UNASKED] = 'c',   [SW_TEST_GARBAGE] = 'r',   [SW_TEST_LACKS] = 'm',
+        [SW_TEST_CORRUPT] = 'c',    [SW_TEST_ENDS] = 'm',      [SW_TEST_FAILS] = 'r',     [SW_TEST_TRUNCATED] = 'c',
+        [SW_TEST_OVERSIZED] = 'r',
+    };
+    (void)state;
+    sw_test_clock_stop();
+    for (int manner = SW_TEST_HONEST; manner <= SW_TEST_OVERSIZED; manner++) {
+        struct world world;
+        uint64_t corrupt = 0, missing = 0, failed = 0;
+        if (manner == SW_TEST_SILENT)
+            continue;
+        world_start(&world, true);
+        for (uint32_t node = 0; node < 2; node++)
+            set_manner(&world, node, (struct sw_test_script){.manner = (enum sw_test_manner)manner});
+        struct sw_report *report = retrieve(&world, SW_OK);
+        for (uint64_t i = 0; i < report->node_count; i++)
+            if (strcmp(report->nodes[i]->id, "node-0") == 0 || strcmp(report->nodes[i]->id, "node-1") == 0) {
+                corrupt += report->nodes[i]->corrupt;
+                missing += report->nodes[i]->missing;
+                failed += report->nodes[i]->requests_failed;
+            }
+        assert_int_equal(corrupt > 0, counted[manner] == 'c');
+        assert_int_equal(missing > 0, counted[manner] == 'm');
+        assert_int_equal(failed > 0, counted[manner] == 'r');
+        sw_report_free(report);
+        world_stop(&world);
+    }
+    sw_test_clock_run();
+}
+
 static enum sw_status next_value(struct sw_value *value, struct sw_error *error, void *user_data)
 {
     static uint8_t bytes[VALUE_BYTES];
@@ -402,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_what_a_node_loses_comes_from_another_and_what_all_lose_is_missing),
         cmocka_unit_test(test_of_a_node_that_sent_nothing_nothing_is_measured),
         cmocka_unit_test(test_no_manner_of_a_few_nodes_hurts),
+        cmocka_unit_test(test_a_report_tells_the_manner_of_a_node),
         cmocka_unit_test(test_what_is_stored_is_held_but_by_nodes_that_are_read_only),
         cmocka_unit_test(test_nodes_that_fail_keep_nothing_and_are_counted),
         cmocka_unit_test(test_a_deadline_of_an_hour_passes_when_the_test_says_so),
